@@ -1,0 +1,44 @@
+# `make book` builds the book, `make test` proves it. `make help` lists the rest.
+PYTHON ?= python3
+BIN := .venv/bin
+NOTEBOOKS := $(sort $(wildcard book/*.ipynb))
+# NumPy's BLAS threads wait for each other on busy cores; the same products then take up to a hundred times longer.
+export OPENBLAS_NUM_THREADS := 1
+export OMP_NUM_THREADS := 1
+export TF_CPP_MIN_LOG_LEVEL := 3
+
+.DEFAULT_GOAL := help
+.PHONY: help book serve test lab run bench lock clean
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+.venv/ready: requirements.txt constraints.txt pyproject.toml scripts/environment.py
+	@$(PYTHON) scripts/environment.py
+
+book: .venv/ready ## build the book and say where it is
+	@$(BIN)/python scripts/build_book.py
+
+serve: book ## build the book and serve it at http://localhost:8000
+	@$(BIN)/python -m http.server --bind localhost --directory _build/html 8000
+
+test: .venv/ready ## prove it: style, unit, property and documentation tests, every notebook's every number
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --nbval --nbval-kernel-name python3 tests mlmath $(NOTEBOOKS)
+
+lab: .venv/ready ## open the notebooks in JupyterLab
+	@$(BIN)/jupyter lab --notebook-dir book
+
+run: .venv/ready ## execute the notebooks anew, those named in NB="book/… book/…" or all, and store their outputs
+	@$(BIN)/python scripts/run_notebooks.py $(or $(NB),$(NOTEBOOKS))
+
+bench: .venv/ready ## measure speed; nothing is tested
+	@$(BIN)/python scripts/benchmark.py
+
+lock: .venv/ready ## renew constraints.txt from requirements.txt (needs uv)
+	@sed '/^-c/d' requirements.txt | uv pip compile - --universal --python-version 3.11 --fork-strategy fewest --no-annotate --no-header -q -o _build/constraints.txt
+	@{ head -n 1 constraints.txt; cat _build/constraints.txt; } > _build/locked.txt && mv _build/locked.txt constraints.txt
+
+clean: ## remove what was built; notebooks, data and .venv stay
+	@rm -rf _build .pytest_cache .hypothesis .ruff_cache
+	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -1,0 +1,28 @@
+"""Build the book from _config.yml and _toc.yml into _build/html, warnings being errors; executes nothing."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+LOG = ROOT / "_build" / "book.log"
+
+
+def main() -> None:
+    LOG.parent.mkdir(exist_ok=True)
+    start = time.monotonic()
+    command = [Path(sys.executable).with_name("jupyter-book"), "build", ".", "-W", "-n", "--keep-going"]
+    print("Building the book …", end=" ", flush=True)
+    with LOG.open("w") as log:
+        failed = subprocess.run(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT).returncode
+    print(f"{time.monotonic() - start:.0f} s")
+    if failed:
+        lines = LOG.read_text().splitlines()
+        told = [line for line in lines if "WARNING" in line or "ERROR" in line or "rror:" in line]
+        sys.exit("\n".join(told or lines[-30:]) + f"\nThe book was not built. All that was printed: {LOG.relative_to(ROOT)}")
+    print("Open _build/html/index.html")
+
+
+if __name__ == "__main__":
+    main()
