@@ -148,9 +148,10 @@ class RMSProp(Optimizer):
 class Adam(Optimizer):
     """Momentum and a rate per coordinate, both corrected for their start at 0, as Keras writes it:
 
-    m ← m + (1−β₁)(g − m), v ← v + (1−β₂)(g² − v), α_t = α √(1−β₂ᵗ)/(1−β₁ᵗ), θ ← θ − α_t m/(√v + ε).
+    m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², α_t = α √(1−β₂ᵗ)/(1−β₁ᵗ), θ ← θ − α_t m/(√v + ε).
 
-    Kingma and Ba's own ε acts on the corrected v; the two agree if theirs is ε/√(1−β₂ᵗ).
+    Keras adds (1−β₁)(g − m) to m: the same, but a small g is lost in the difference. Kingma and Ba's own ε acts
+    on the corrected v; the two agree if theirs is ε/√(1−β₂ᵗ).
     With `weight_decay` λ > 0 it is AdamW: first θ ← θ − αλθ, for every parameter, then the step.
 
     Args:
@@ -191,12 +192,11 @@ class Adam(Optimizer):
         if self.weight_decay > 0:
             theta -= alpha * self._constant(self.weight_decay) * theta
 
-        np.subtract(g, m, out=scratch)
-        scratch *= 1 - self.beta1
-        m += scratch
+        m *= self.beta1
+        m += np.multiply(g, 1 - self.beta1, out=scratch)
 
+        v *= self.beta2
         np.multiply(g, g, out=scratch)
-        scratch -= v
         scratch *= 1 - self.beta2
         v += scratch
 

@@ -109,13 +109,13 @@ def fit(
     rng, history, classes = np.random.default_rng(rng), History(), _classes(labels)
     steps = -(-m // batch_size)
 
-    with _bar(epochs * steps, progress) as bar, _stop_between_steps(history):
+    quiet = np.errstate(over="ignore", invalid="ignore")  # what overflows is reported below, as an error
+    with _bar(epochs * steps, progress) as bar, _stop_between_steps(history), quiet:
         for _ in range(epochs):
             total = right = 0.0
             for step, batch in enumerate(minibatches(m, batch_size, rng), 1):
                 Y = labels[batch]
-                Y_hat = network._forward(X[batch], training=True)
-                _still_finite(Y_hat, optimizer, history)
+                Y_hat = _outputs(network, X[batch], optimizer, history)
                 batch_loss = float(loss[0](Y_hat, Y))
                 network.backward(loss[1](Y_hat, Y))
                 optimizer.step(network.parameters, network.gradients)
@@ -123,7 +123,7 @@ def fit(
                 history.step_losses.append(batch_loss)
                 total += len(batch) * batch_loss
                 if classes is not None:
-                    right += np.count_nonzero(Y_hat.argmax(axis=1) == classes[batch])
+                    right += int(np.count_nonzero(Y_hat.argmax(axis=1) == classes[batch]))
                 if step == steps:
                     _end_of_epoch(history, total / m, right / m, network, classes, validation, loss)
                 bar(batch_loss)
@@ -190,9 +190,15 @@ def _classes(labels: np.ndarray) -> np.ndarray | None:
     return None
 
 
-def _still_finite(Y_hat: np.ndarray, optimizer: Optimizer, history: History) -> None:
+def _outputs(network: Network, X: np.ndarray, optimizer: Optimizer, history: History) -> np.ndarray:
+    """`forward` in training, which says so where the weights have grown beyond all floats."""
     was = f"{optimizer.learning_rate}, and after {len(history.step_losses)} steps the outputs are no longer finite"
+    try:
+        Y_hat = network._forward(X, training=True)
+    except ValueError as error:  # an activation met NaN; X was looked at, so it comes from the weights
+        raise ValueError(f"learning_rate was {was}; it should be smaller") from error
     require(bool(np.isfinite(Y_hat).all()), "learning_rate", was, "smaller")
+    return Y_hat
 
 
 @contextmanager
