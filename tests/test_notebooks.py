@@ -8,9 +8,9 @@ from collections import Counter
 import nbformat
 import pytest
 from notebooks import CHAPTERS, ROOT, STEMS, cells, code_cells, exercises, labels_of_equations, printed, prose, tags
+from run_notebooks import local_paths, normal
 
 from mlmath.verify import parse
-from run_notebooks import local_paths, normal
 
 LAST_PARTS = ["What goes wrong", "In the MNIST model", "Exercises", "Summary", "Sources"]
 KINDS = ("By hand:", "In code:", "To think about:")
@@ -46,7 +46,7 @@ def test_imports_stand_in_the_first_code_cell_alone(stem):
         imports = [node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Import | ast.ImportFrom)]
         assert bool(imports) == (number == 0), cell.source
     assert "np.random.seed" not in "".join(cell.source for cell in code_cells(stem)), (
-        "a generator, not the global state"
+        "use a generator"
     )
 
 
