@@ -206,12 +206,8 @@ def _batch(Z: ArrayLike, labels: ArrayLike) -> tuple[NDArray, NDArray]:
         labels = floats("labels", labels).astype(Z.dtype, copy=False)
         _within_0_and_1("labels", labels)
         sums = labels.sum(axis=1)
-        require(
-            (abs(sums - 1) < 1e-4).all(),
-            "labels",
-            f"rows that sum to {sums.min()} … {sums.max()}",
-            "rows that sum to 1",
-        )
+        worst = sums[abs(sums - 1).argmax()]
+        require(abs(worst - 1) < 1e-4, "labels", f"an array with a row that sums to {worst:.6g}", "rows that sum to 1")
         return Z, labels
     require(
         labels.shape == (m,), "labels", f"of shape {labels.shape}", f"of shape ({m},) or ({m}, {K}), as Z is ({m}, {K})"
