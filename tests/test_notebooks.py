@@ -45,9 +45,7 @@ def test_imports_stand_in_the_first_code_cell_alone(stem):
     for number, cell in enumerate(code_cells(stem)):
         imports = [node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Import | ast.ImportFrom)]
         assert bool(imports) == (number == 0), cell.source
-    assert "np.random.seed" not in "".join(cell.source for cell in code_cells(stem)), (
-        "use a generator"
-    )
+    assert "np.random.seed" not in "".join(cell.source for cell in code_cells(stem)), "use a generator"
 
 
 @chapter
