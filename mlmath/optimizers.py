@@ -38,6 +38,15 @@ class Optimizer:
         self.steps += 1
         for parameter, gradient, state in zip(parameters, gradients, self._states, strict=True):
             self._update(parameter, gradient.astype(parameter.dtype, copy=False), *state)
+        if self.steps % 64 == 0:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Sets subnormal moments to 0. A weight without gradient lets its moments shrink until they are subnormal and
+        stay so, and a processor takes many times longer over those (here, 15 % of an epoch on MNIST)."""
+        for _, *moments in self._states:
+            for moment in moments:
+                moment[abs(moment) < np.finfo(moment.dtype).smallest_normal] = 0
 
     def _check(self, parameters: Sequence[np.ndarray], gradients: Sequence[np.ndarray]) -> None:
         if self._parameters is None:
@@ -45,7 +54,7 @@ class Optimizer:
                 right = isinstance(parameter, np.ndarray) and parameter.dtype.kind == "f"
                 require(right, f"parameters[{i}]", repr(parameter), "an array of floats, to be changed in place")
             self._parameters = list(parameters)
-            self._states = [[np.zeros_like(p) for _ in range(1 + self.moments)] for p in parameters]
+            self._states = [[np.zeros_like(p) for _ in range(1 + self.moments)] for p in parameters]  # scratch first
         same = len(parameters) == len(self._parameters) and all(map(_is, parameters, self._parameters))
         require(same, "parameters", "another list", "the arrays of the first step: an optimiser keeps state for each")
         shapes, needed = [np.shape(g) for g in gradients], [p.shape for p in parameters]

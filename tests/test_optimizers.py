@@ -225,6 +225,18 @@ def test_a_gradient_that_is_always_0_moves_nothing():
     assert theta[0] == np.float32(0.5)
 
 
+@pytest.mark.parametrize("make", [lambda: SGD(momentum=0.9), lambda: RMSProp(rho=0.5), Adam])
+def test_moments_do_not_linger_among_the_subnormals(make):
+    theta, g = np.ones(3, np.float32), np.array([1e-3, 0, -1e-3], np.float32)
+    optimizer, lowest = make(), np.finfo(np.float32).smallest_normal
+    optimizer.step([theta], [g])
+    for _ in range(1343):
+        optimizer.step([theta], [0 * g])
+    first_moment = optimizer._states[0][1]
+    assert optimizer.steps % 64 == 0 and not ((first_moment != 0) & (abs(first_moment) < lowest)).any()
+    assert (first_moment == 0).all()
+
+
 ALL = [SGD, lambda: SGD(momentum=0.9), lambda: SGD(**NESTEROV), RMSProp, Adam, lambda: Adam(weight_decay=0.1)]
 
 
