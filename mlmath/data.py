@@ -1,14 +1,12 @@
 """MNIST, wherever it is to be had, a stand-in where it is not, and two small sets in the plane."""
 
 import hashlib
-import http.client
 import io
 import os
 import secrets
 import sys
 import tempfile
 import time
-import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -136,12 +134,14 @@ def _cached() -> Digits | None:
 
 
 def _downloaded() -> Digits | None:
+    from http.client import HTTPException  # here, because importing it takes as long as importing NumPy
+
     host = urlsplit(ADDRESS).hostname
     print(f"Fetching MNIST (11 MB) from {host} …")
     try:
         data = _fetch()
         arrays = _parse(data)
-    except (OSError, http.client.HTTPException, ValueError) as error:
+    except (OSError, HTTPException, ValueError) as error:
         print(f"MNIST could not be fetched: {_reason(error)}. (With MLMATH_MNIST=stand-in it is not tried.)")
         return None
     _keep(_keras_cache(), data)
@@ -150,8 +150,10 @@ def _downloaded() -> Digits | None:
 
 def _fetch() -> bytes:
     """What ADDRESS holds, if it is MNIST byte for byte; else OSError, HTTPException, or ValueError with the reason."""
+    from urllib.request import urlopen
+
     data, give_up = bytearray(), time.monotonic() + SECONDS_IN_ALL
-    with urllib.request.urlopen(ADDRESS, timeout=SECONDS_OF_SILENCE) as response:
+    with urlopen(ADDRESS, timeout=SECONDS_OF_SILENCE) as response:
         total = int(response.headers.get("Content-Length") or 0)
         while chunk := response.read1(2**18):
             data += chunk
