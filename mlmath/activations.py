@@ -46,7 +46,7 @@ def _by_rows(f: Function) -> Function:
 
 @_elementwise
 def sigmoid(z: ArrayLike) -> NDArray:
-    """σ(z) = 1 / (1 + e^−z), written with e^−|z|, which cannot overflow.
+    """σ(z) = 1 / (1 + e^−z) = e^min(z, 0) / (1 + e^−|z|), which cannot overflow.
 
     Raises: ValueError for NaN, TypeError for what is not real (so do all functions here).
     Source: 3_2_activation_functions, eq-sigmoid.
@@ -54,8 +54,7 @@ def sigmoid(z: ArrayLike) -> NDArray:
     >>> print(sigmoid([-np.inf, 0, np.log(3)]))
     [0.   0.5  0.75]
     """
-    decay = np.exp(-abs(z))
-    return np.where(z >= 0, 1, decay) / (1 + decay)
+    return np.exp(np.minimum(z, 0)) / (1 + np.exp(-abs(z)))  # a second exp is faster than np.where
 
 
 @_elementwise
@@ -144,7 +143,7 @@ def d_leaky_relu(z: ArrayLike, slope: float = 0.3) -> NDArray:
     >>> print(d_leaky_relu([-2, 0, 3], slope=0.5))
     [0.5 0.5 1. ]
     """
-    return np.where(z > 0, z.dtype.type(1), z.dtype.type(number("slope", slope, 0, 1)))
+    return np.maximum(z > 0, number("slope", slope, 0, 1), dtype=z.dtype)
 
 
 @_elementwise
