@@ -8,7 +8,7 @@ export OMP_NUM_THREADS := 1
 export TF_CPP_MIN_LOG_LEVEL := 3
 
 .DEFAULT_GOAL := help
-.PHONY: help book serve test test-stand-in lab run bench lock clean
+.PHONY: help book serve test test-stand-in lab run formulas bench lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -35,6 +35,9 @@ lab: .venv/ready ## open the notebooks in JupyterLab
 
 run: .venv/ready ## execute the notebooks anew, those named in NB="book/… book/…" or all, and store their outputs
 	@$(BIN)/python scripts/run_notebooks.py $(or $(NB),$(NOTEBOOKS))
+
+formulas: .venv/ready ## collect the labelled equations and their checks from the notebooks into book/formulas.md
+	@$(BIN)/python scripts/collect_formulas.py
 
 bench: .venv/ready ## measure speed; nothing is tested
 	@$(BIN)/python scripts/benchmark.py
