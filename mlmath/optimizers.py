@@ -144,7 +144,7 @@ class RMSProp(Optimizer):
 
     def _update(self, theta, g, scratch, v):
         v *= self.rho
-        np.multiply(g, g, out=scratch)
+        np.square(g, out=scratch)
         scratch *= 1 - self.rho
         v += scratch
 
@@ -205,7 +205,7 @@ class Adam(Optimizer):
         m += np.multiply(g, 1 - self.beta1, out=scratch)
 
         v *= self.beta2
-        np.multiply(g, g, out=scratch)
+        np.square(g, out=scratch)
         scratch *= 1 - self.beta2
         v += scratch
 
