@@ -1,0 +1,38 @@
+"""What draws and moves; nothing of the mathematics lives here. Importing it sets the book's figure style."""
+
+from mlmath.figures.explore import explore, still
+from mlmath.figures.style import (
+    BLUE,
+    COLOURS,
+    DIVERGING,
+    GREEN,
+    GREY,
+    OCHRE,
+    ORANGE,
+    PINK,
+    decision_regions,
+    digits,
+    loss_curves,
+    regions,
+    use_style,
+)
+
+use_style()
+
+__all__ = [
+    "BLUE",
+    "COLOURS",
+    "DIVERGING",
+    "GREEN",
+    "GREY",
+    "OCHRE",
+    "ORANGE",
+    "PINK",
+    "decision_regions",
+    "digits",
+    "explore",
+    "loss_curves",
+    "regions",
+    "still",
+    "use_style",
+]
