@@ -8,7 +8,7 @@ export OMP_NUM_THREADS := 1
 export TF_CPP_MIN_LOG_LEVEL := 3
 
 .DEFAULT_GOAL := help
-.PHONY: help book serve test test-stand-in lab run formulas bench lock clean
+.PHONY: help book serve pdf zip test test-stand-in lab run formulas bench lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -22,6 +22,12 @@ book: .venv/ready ## build the book and say where it is
 serve: book ## build the book and serve it at http://localhost:8000
 	@$(BIN)/python -m http.server --bind localhost --directory _build/html 8000
 
+pdf: .venv/ready ## print the whole book to one PDF (needs Chromium)
+	@$(BIN)/python scripts/make_pdf.py
+
+zip: .venv/ready ## pack the built book as one archive that needs no network
+	@$(BIN)/python scripts/make_zip.py
+
 test: .venv/ready ## prove it: style, unit, property and documentation tests, every notebook's every number
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --nbval --nbval-kernel-name python3 tests mlmath $(NOTEBOOKS)
@@ -30,7 +36,8 @@ test-stand-in: .venv/ready ## run the notebooks on the embedded data instead of 
 	@MLMATH_MNIST=stand-in $(BIN)/python -m pytest -n 2 --dist loadfile --nbval --nbval-kernel-name python3 \
 		$$(grep -l load_mnist $(NOTEBOOKS))
 
-lab: .venv/ready ## open the notebooks in JupyterLab
+lab: .venv/ready ## open the notebooks in JupyterLab, trusted, so that their figures move at once
+	@$(BIN)/jupyter trust $(NOTEBOOKS) > /dev/null
 	@$(BIN)/jupyter lab --notebook-dir book
 
 run: .venv/ready ## execute the notebooks anew, those named in NB="book/… book/…" or all, and store their outputs

@@ -9,18 +9,25 @@ ROOT = Path(__file__).resolve().parents[1]
 LOG = ROOT / "_build" / "book.log"
 
 
-def main() -> None:
+def build(builder: str) -> None:
+    """Run Jupyter Book's `builder`; if anything is wrong with the book, show what and stop."""
     LOG.parent.mkdir(exist_ok=True)
     start = time.monotonic()
-    command = [Path(sys.executable).with_name("jupyter-book"), "build", ".", "-W", "-n", "--keep-going"]
+    program = Path(sys.executable).with_name("jupyter-book")
+    command = [program, "build", ".", "-W", "-n", "--keep-going", "--builder", builder]
     print("Building the book …", end=" ", flush=True)
     with LOG.open("w") as log:
-        failed = subprocess.run(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT).returncode
+        failed = subprocess.run(command, check=False, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT).returncode
     print(f"{time.monotonic() - start:.0f} s")
     if failed:
         lines = LOG.read_text().splitlines()
         told = [line for line in lines if "WARNING" in line or "ERROR" in line or "rror:" in line]
-        sys.exit("\n".join(told or lines[-30:]) + f"\nThe book was not built. All that was printed: {LOG.relative_to(ROOT)}")
+        log = LOG.relative_to(ROOT)
+        sys.exit("\n".join(told or lines[-30:]) + f"\nThe book was not built. All that was printed: {log}")
+
+
+def main() -> None:
+    build("html")
     print("Open _build/html/index.html")
 
 

@@ -23,8 +23,9 @@ UNUSED = [
 MENDED = {
     # docutils puts no list items into the list that is the bibliography
     'role="doc-biblioentry"': 'role="listitem"',
-    # each exercise's and theorem's content has the same id
+    # each exercise's and theorem's content has the same id, and so has each proof
     r'(<section(?: class="[\w-]+")?) id="(?:exercise|solution|proof)-content">': r"\1>",
+    r'<div class="proof admonition" id="proof">\n<p>Proof\. ': '<div class="argument admonition">\n<p><em>Proof.</em> ',
     "<p><strong>Figure.</strong>": '<p class="under-figure"><strong>Figure.</strong>',
 }
 
@@ -72,17 +73,19 @@ def finish(app, exception):
     out = Path(app.outdir)
     for path in {path for pattern in UNUSED for path in (out / "_static").glob(pattern)}:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-    target = app.builder.get_target_uri(app.config.root_doc)
-    if target != "index.html":
-        (out / "index.html").write_text(
-            FRONT.format(head=HEAD, title=html.escape(app.config.html_title), target=target)
-        )
+    front, target = out / "index.html", f"{app.config.root_doc}.html"
+    if app.builder.name == "singlehtml":
+        (out / target).replace(front)  # its links are written as from here
+    elif target != "index.html":
+        front.write_text(FRONT.format(head=HEAD, title=html.escape(app.config.html_title), target=target))
 
 
 def one_page_too(app):
     """sphinx-exercise speaks to the single page by name, and Sphinx then forgets what others tell every HTML page."""
     handlers = app.registry.translation_handlers
     handlers["singlehtml"] = {**handlers["html"], **handlers["singlehtml"]}
+    if app.builder.name == "singlehtml":
+        app.set_html_assets_policy("always")  # the page bears the name of the first, which may have no formulas
 
 
 def setup(app):
