@@ -1,6 +1,7 @@
 """What draws and moves; nothing of the mathematics lives here. Importing it sets the book's figure style."""
 
 from mlmath.figures.explore import explore, still
+from mlmath.figures.pad import as_mnist_sees, pad
 from mlmath.figures.style import (
     BLUE,
     COLOURS,
@@ -28,10 +29,12 @@ __all__ = [
     "OCHRE",
     "ORANGE",
     "PINK",
+    "as_mnist_sees",
     "decision_regions",
     "digits",
     "explore",
     "loss_curves",
+    "pad",
     "regions",
     "still",
     "use_style",
