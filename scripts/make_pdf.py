@@ -6,9 +6,11 @@ The contents carry page numbers, which only the printed book knows; so it is pri
 import re
 import sys
 import time
+from pathlib import Path
 
 from build_book import ROOT, build
 
+CHROMIUM = "/usr/bin/chromium"
 PAGE = ROOT / "_build" / "singlehtml" / "index.html"
 PDF = ROOT / "_build" / "pdf" / "The Mathematics of Deep Learning.pdf"
 
@@ -54,28 +56,33 @@ def pages(pdf: bytes) -> dict[str, int]:
     return {name.decode(): order.index(page) + 1 for name, page in found}
 
 
+def print_page(page, pdf: Path) -> None:
+    """Print the single page that `page`, a Playwright page, shows."""
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 642, "height": 970})  # A4 within its margins
+    page.evaluate("MathJax.startup.promise.then(() => document.fonts.ready).then(() => null)")
+    page.evaluate(PREPARE)
+    margin = dict.fromkeys(("top", "bottom", "left", "right"), "20mm")
+    options = {"format": "A4", "margin": margin, "print_background": True, "outline": True, "tagged": True}
+    options |= {"display_header_footer": True, "header_template": "<p></p>", "footer_template": FOOT}
+    page.evaluate(NUMBERS, pages(page.pdf(**options)))
+    page.pdf(path=pdf, **options)
+
+
 def main() -> None:
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        sys.exit("Printing needs Playwright; `make clean` and a new .venv bring it.")
+    from playwright.sync_api import sync_playwright
+
+    if not Path(CHROMIUM).exists():
+        sys.exit(f"Printing needs Chromium at {CHROMIUM}. On Debian and Ubuntu: apt install chromium")
     build("singlehtml")
     print("Printing it …", end=" ", flush=True)
     start = time.monotonic()
+    PDF.parent.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page(color_scheme="light", viewport={"width": 642, "height": 970})  # A4 within its margins
-        page.emulate_media(media="print")
-        page.goto(PAGE.as_uri(), wait_until="load")
-        page.evaluate("MathJax.startup.promise.then(() => document.fonts.ready).then(() => null)")
-        page.wait_for_load_state("networkidle")
-        page.evaluate(PREPARE)
-        margin = dict.fromkeys(("top", "bottom", "left", "right"), "20mm")
-        options = {"format": "A4", "margin": margin, "print_background": True, "outline": True, "tagged": True}
-        options |= {"display_header_footer": True, "header_template": "<p></p>", "footer_template": FOOT}
-        page.evaluate(NUMBERS, pages(page.pdf(**options)))
-        PDF.parent.mkdir(parents=True, exist_ok=True)
-        page.pdf(path=PDF, **options)
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page(color_scheme="light")
+        page.goto(PAGE.as_uri(), wait_until="networkidle")
+        print_page(page, PDF)
         browser.close()
     print(f"{time.monotonic() - start:.0f} s")
     print(f"Open {PDF.relative_to(ROOT)} ({PDF.stat().st_size / 1e6:.1f} MB)")
