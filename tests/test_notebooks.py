@@ -80,7 +80,7 @@ def test_outputs_are_left_uncompared_only_where_an_assertion_guards_them(stem):
     assert {tag for cell in cells(stem) for tag in tags(cell)} <= TAGS
     for cell, following in zip(code, [*code[1:], None], strict=True):
         if FREE in tags(cell):
-            nearby = cell.source + (following.source if following else "")
+            nearby = "\n".join([cell.source, following.source if following else ""])
             assert any(isinstance(node, ast.Assert) for node in ast.walk(ast.parse(nearby))), cell.source
     free = sum(FREE in tags(cell) for cell in code)
     print(f"{stem}: {free} of {len(code)} cells have free outputs")
