@@ -15,6 +15,7 @@ from mlmath.network import Dense, Dropout, Network
 from mlmath.optimizers import Adam
 from mlmath.training import fit
 
+REAL = os.environ.get("MLMATH_MNIST", "")
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>Pad</title><link rel="icon" href="data:,"><body>{}</body></html>"""
 BYTES = (
@@ -43,7 +44,7 @@ def required():
 
 @pytest.fixture(scope="session")
 def digits():
-    return load_mnist(os.environ.get("MLMATH_MNIST") or "stand-in")
+    return load_mnist(REAL or "stand-in")
 
 
 @pytest.fixture(scope="session")
@@ -203,6 +204,7 @@ def test_drawing_with_the_mouse(page, trained):
     assert page.locator(".stages figcaption").all_inner_texts()[:3] == ["1 drawn", "2 cropped", "3 longest side 20"]
 
 
+@pytest.mark.skipif(not os.path.isfile(REAL), reason="SKIPPED: MLMATH_MNIST names no file, strokes were not compared")
 def test_strokes_are_as_thick_as_mnists(page, digits):
     """Ink by length: a straight stroke that fills the sheet against the ones of the test set."""
     draw(page, [(140, 40), (140, 240)])
@@ -240,9 +242,9 @@ def test_undo_and_clear(page):
     assert np.array_equal(seen(page), states[0])
 
 
-def test_one_can_draw_over_a_sample(page):
+def test_one_can_draw_over_a_sample(page, trained):
     page.get_by_role("button", name="Sample 2").click()
-    sample = seen(page)
+    sample = trained[1][1]
     draw(page, [(60, 260), (220, 260)])
     drawn = np.array(page.eval_on_selector(".sheet canvas", ALPHA), np.uint8).reshape(28, 10, 28, 10)[:, 5, :, 5]
     assert (drawn >= sample).all() and (drawn > sample).any()
