@@ -1,5 +1,6 @@
 """What draws and moves; nothing of the mathematics lives here. Importing it sets the book's figure style."""
 
+from mlmath.figures.experiment import experiment
 from mlmath.figures.explore import explore, still
 from mlmath.figures.pad import as_mnist_sees, pad
 from mlmath.figures.style import (
@@ -32,6 +33,7 @@ __all__ = [
     "as_mnist_sees",
     "decision_regions",
     "digits",
+    "experiment",
     "explore",
     "loss_curves",
     "pad",

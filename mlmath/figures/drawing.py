@@ -10,6 +10,7 @@ from typing import NamedTuple
 import matplotlib as mpl
 import numpy as np
 from matplotlib import _path
+from matplotlib.backends.backend_mixed import MixedModeRenderer
 from matplotlib.backends.backend_svg import RendererSVG
 from matplotlib.path import Path
 from matplotlib.transforms import Affine2D, Bbox
@@ -26,6 +27,7 @@ RC = {
     "path.simplify_threshold": 0.2,
 }
 INK = {"#000000": "currentColor", "#ffffff": "var(--paper,#fff)"}  # black and white follow the page, dark or light
+DPI = 144  # of what is rasterised: the colours of a colour bar, smoothed images
 FONT = "DejaVu Sans,sans-serif"
 STRAIGHT = {Path.MOVETO, Path.LINETO, Path.CLOSEPOLY}
 
@@ -105,7 +107,7 @@ class Renderer(RendererSVG):
     """matplotlib's, but for the precision, and what is defined once a figure and not once a drawing."""
 
     def __init__(self, canvas: "Canvas") -> None:
-        super().__init__(canvas.width, canvas.height, io.StringIO(), image_dpi=72)
+        super().__init__(canvas.width, canvas.height, io.StringIO(), image_dpi=DPI)
         self.writer, self.canvas, self._glyph_map = Tree(canvas.name), canvas, canvas.glyphs
 
     def _convert_path(self, path, transform=None, clip=None, simplify=None, sketch=None) -> str:
@@ -132,16 +134,14 @@ class Renderer(RendererSVG):
 
     def draw_image(self, gc, x, y, im, transform=None) -> None:
         h, w = im.shape[:2]
-        place = (
-            Affine2D().scale(1 / w, 1 / h) + transform if transform else Affine2D()
-        )  # else already as large as shown
-        place = place + Affine2D().translate(x, y).scale(1, -1).translate(0, self.height)
+        pixel = Affine2D().scale(1 / w, 1 / h) + transform if transform else Affine2D().scale(72 / DPI)
+        place = pixel + Affine2D().translate(x, y).scale(1, -1).translate(0, self.height)
         attributes = {
             "href": self.canvas.keep(im),
             "width": str(w),
             "height": str(h),
             "transform": f"matrix({' '.join(f'{v:.5g}' for v in place.frozen().to_values())})",
-            "style": "image-rendering:pixelated",
+            "style": "image-rendering:pixelated" if transform else "",
             "opacity": f"{gc.get_alpha():.3g}" if transform and gc.get_alpha() != 1 else "",
         }
         self.writer.start("g", self._get_clip_attrs(gc))
@@ -178,7 +178,7 @@ class Canvas:
             if getattr(artist, "get_interpolation", str)() in ("auto", "antialiased", "nearest"):
                 artist.set_interpolation("none")
         renderer = Renderer(self)
-        self.fig.draw(renderer)
+        self.fig.draw(MixedModeRenderer(self.fig, *self.fig.get_size_inches(), DPI, renderer))
         renderer.finalize()
         return Node("svg", "", {}, "", tuple(renderer.writer.open[0][3]))
 

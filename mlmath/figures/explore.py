@@ -88,6 +88,10 @@ class Explore:
                 show(**setting)
                 drawings.append(canvas.draw())
             show(**self.settings[first])
+            again = canvas.draw() == drawings[first]
+            require(
+                again, "update", "another picture when a setting came again", "one that depends on the setting alone"
+            )
             self.png = canvas.png()
         self.woven = Woven(drawings, first)
         moves = len(self.settings) == 1 or self.woven.slots
