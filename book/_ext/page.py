@@ -49,6 +49,13 @@ def description(doctree) -> str:
     return textwrap.shorten(next(opening, nodes.Text("")).astext(), 200, placeholder=" …")
 
 
+def outdated(app, env, added, changed, removed):
+    """All pages, if style, scripts or these extensions are newer than the book: Sphinx looks at the texts alone."""
+    front, sources = Path(app.outdir) / "index.html", Path(app.srcdir).glob("book/_*/*.*")
+    newer = front.exists() and any(path.stat().st_mtime > front.stat().st_mtime for path in sources)
+    return env.found_docs if newer else []
+
+
 def open_solution(self, node):
     """Folded by the browser itself: it opens by key, and without scripts."""
     title = node.pop(0).astext()
@@ -93,6 +100,7 @@ def setup(app):
     solution = (open_solution, close_solution)
     app.add_node(solution_node, override=True, html=solution, singlehtml=solution)
     app.connect("builder-inited", one_page_too)
+    app.connect("env-get-outdated", outdated)
     app.connect("html-page-context", complete, priority=900)
     app.connect("build-finished", finish, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
