@@ -155,10 +155,7 @@ class Explore:
         return f"explore({', '.join(at)})" if self.controls else f"still({self.alt!r})"
 
     def widget(self):
-        """The same figure as an ipywidget; Python reads, sets and observes its `settings`. Needs a kernel.
-
-        >>> figure.widget().observe(lambda change: print(change.new), "settings")  # doctest: +SKIP
-        """
+        """The same figure as an ipywidget, for use with a kernel: Python reads, sets and observes its `settings`."""
         from mlmath.figures.widget import ExploreWidget
 
         return ExploreWidget(self)
@@ -189,6 +186,12 @@ def explore(
     describe  a function of the setting that gives a sentence: shown below, and read out when it changes
 
     Raises ValueError for what cannot be moved, saying at which setting; warns when the figure weighs more than 200 kB.
+
+    >>> import matplotlib.pyplot as plt
+    >>> fig, ax = plt.subplots()
+    >>> (line,) = ax.plot([0, 1], [0, 0])
+    >>> explore(fig, lambda slope: line.set_ydata([0, slope]), alt="A line through the origin", slope=[1, 2, 3])
+    explore(slope=2)
     """
     require(1 <= len(controls) <= 3, "controls", f"{len(controls)} ({', '.join(controls)})", "one to three")
     formats, names = formats or {}, names or {}
