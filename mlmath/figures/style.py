@@ -126,6 +126,6 @@ def regions(ax, u: np.ndarray, v: np.ndarray, scores: np.ndarray) -> list:
         lead = (scores[:, k] - np.delete(scores, k, axis=1).max(axis=1)).reshape(len(v), len(u))
         if (lead > 0).any():
             artists.append(ax.contourf(u, v, lead, levels=[0, np.inf], colors=[COLOURS[k % 6]], alpha=0.22))
-            if (lead < 0).any():
+            if k > 0 and (lead < 0).any():  # a line between two classes belongs to the later one
                 artists.append(ax.contour(u, v, lead, levels=[0], colors=["black"], linewidths=1))
     return artists
