@@ -67,8 +67,13 @@ def local_paths(notebook: nbformat.NotebookNode) -> list[str]:
 def execute(path: Path) -> nbformat.NotebookNode:
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(
-        notebook, timeout=None, kernel_name="python3", record_timing=False,
-        extra_arguments=["--log-level=ERROR"], resources={"metadata": {"path": path.parent}}
+        notebook,
+        timeout=None,
+        kernel_name="python3",
+        record_timing=False,
+        # TensorFlow greets on the process's own stderr, with the time of day, whatever its log level
+        extra_arguments=["--log-level=ERROR", "--IPKernelApp.capture_fd_output=False"],
+        resources={"metadata": {"path": path.parent}},
     ).execute()
     return normal(notebook)
 
