@@ -19,7 +19,7 @@ FOOT = '<p style="font: 8pt sans-serif; width: 100%; text-align: center"><span c
 # Opens what is folded, turns links between chapters into links within the document, and sets the contents in front.
 PREPARE = """() => {
   const article = document.querySelector("article"), make = name => document.createElement(name);
-  for (const fold of article.querySelectorAll("details")) fold.open = true;
+  for (const fold of article.querySelectorAll("details:not(.hide)")) fold.open = true;
   for (const formula of article.querySelectorAll("mjx-container[display]"))
     if (formula.scrollWidth > formula.clientWidth)
       formula.style.fontSize = `${99 * formula.clientWidth / formula.scrollWidth}%`;
@@ -81,7 +81,8 @@ def main() -> None:
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(color_scheme="light")
-        page.goto(PAGE.as_uri(), wait_until="networkidle")
+        page.set_default_timeout(0)  # a slow machine may take its time
+        page.goto(PAGE.as_uri(), wait_until="load")
         print_page(page, PDF)
         browser.close()
     print(f"{time.monotonic() - start:.0f} s")

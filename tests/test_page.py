@@ -276,7 +276,7 @@ def test_the_printed_book_has_contents_with_page_numbers(new_page, tmp_path):  #
     printed = [int(text) for text in page.locator(".printed-contents a > span:last-child").all_inner_texts()]
     assert len(printed) == 2
     assert 1 < printed[0] < printed[1]
-    assert page.locator("details:not([open])").count() == 0
+    assert page.locator("details:not([open], .hide)").count() == 0
     assert page.locator("div.math:not(:has(mjx-container))").count() == 0
     pdf = (tmp_path / "book.pdf").read_bytes()
     assert b"/Outlines" in pdf

@@ -18,10 +18,10 @@ addEventListener("load", () => {
   addEventListener("toggle", reachWideFormulas, true);
 });
 
-// On paper nothing stays folded.
+// On paper nothing stays folded but the code that only draws.
 let folded = [];
 addEventListener("beforeprint", () => {
-  folded = [...document.querySelectorAll("details:not([open])")];
+  folded = [...document.querySelectorAll("details:not([open], .hide)")];
   for (const part of folded) part.open = true;
 });
 addEventListener("afterprint", () => { for (const part of folded) part.open = false; });
