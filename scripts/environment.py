@@ -21,9 +21,10 @@ PYTHON = ENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 def pip(*args: str, expected: int = 0) -> None:
     """Run pip in the environment, showing how far it is; stop with the end of its log if it fails."""
     command = [PYTHON, "-m", "pip", "--disable-pip-version-check", "install", *args]
-    with LOG.open("a") as log, subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT
-    ) as process:
+    with (
+        LOG.open("a") as log,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT) as process,
+    ):
         collected = 0
         for line in process.stdout:
             log.write(line)

@@ -1,7 +1,7 @@
 """The reference page from docstrings that are written to be read as they are.
 
-`name` becomes code, |x| and d_… stay themselves, and "Source: 3_2_activation_functions, eq-sigmoid" becomes links to the
-chapter and its equation.
+`name` becomes code, |x| and d_… stay themselves, and "Source: 3_2_activation_functions, eq-sigmoid" becomes links to
+the chapter and its equation.
 """
 
 import functools
