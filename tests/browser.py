@@ -1,4 +1,4 @@
-"""Chromium for the tests: one browser a session; errors, and requests to other hosts, fail the test."""
+"""Chromium for the tests: one browser a file of tests; errors, and requests to other hosts, fail the test."""
 
 import http.server
 import pathlib
@@ -13,7 +13,7 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking",
 CSP = "default-src 'self' 'unsafe-inline' data:"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # each file imports a fixture of its own, and Playwright runs once at a time
 def browser() -> Iterator:
     """Chromium, driven by Playwright; the test is skipped, loudly, where there is none."""
     playwright = pytest.importorskip("playwright.sync_api", reason="SKIPPED: no Playwright, no page was looked at")

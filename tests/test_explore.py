@@ -193,7 +193,7 @@ def test_what_does_not_move_is_no_slot_and_what_is_absent_is_hidden():
         node("svg", still_part, node("use", x="3")),
     ]
     woven = Woven(drawings, 0)
-    assert woven.markup == '<g><path d="M 0 0"/></g><use x="1"/>'
+    assert woven.markup == "<g><path d='M 0 0'/></g><use x='1'/>"
     assert [slot[1:] for slot in woven.slots] == [(2, "display", ["", "none", ""]), (2, "x", ["1", "1", "3"])]
 
 

@@ -151,7 +151,7 @@ def test_an_untrusted_notebook_shows_the_picture_and_a_trusted_one_is_alive_with
     still = page.get_by_role("img", name="A line that rises")
     still.wait_for()
     assert still.evaluate("e => [e.tagName, e.complete, e.naturalWidth > 100]") == ["IMG", True, True]
-    assert page.locator(".jp-OutputArea :is(input, select, svg)").count() == 0
+    assert page.locator(".jp-RenderedHTML :is(input, select, svg)").count() == 0
     page.close()
 
     page = opened(new_page(viewport={"width": 1200, "height": 900}), address, "own.ipynb")

@@ -29,6 +29,7 @@ RC = {
 INK = {"#000000": "currentColor", "#ffffff": "var(--paper,#fff)"}  # black and white follow the page, dark or light
 DPI = 144  # of what is rasterised: the colours of a colour bar, smoothed images
 FONT = "DejaVu Sans,sans-serif"
+SIZE = 10  # points; other sizes are in proportion to it, and larger on a phone (explore.css)
 STRAIGHT = {Path.MOVETO, Path.LINETO, Path.CLOSEPOLY}
 
 
@@ -99,6 +100,7 @@ def tidy(name: str, value: str, figure: str) -> str:
         return re.sub(r" ?rotate\(-?0(?: [^)]*)?\)", "", re.sub(r"(\.\d{4})\d+", r"\1", value)).strip()
     if name == "style":
         value = re.sub("; *", ";", value.replace(": ", ":").replace(", ", ",").replace("'", ""))
+        value = re.sub(r"font-size:([\d.]+)px", lambda m: f"font-size:{float(m[1]) / SIZE:.3g}em", value)
         value = value.replace(f"font-family:{FONT}", "").replace(";;", ";").strip(";")
     return re.sub("#(?:000000|ffffff)", lambda m: INK[m[0]], value).replace("url(#", "url(#" + figure)
 
@@ -200,10 +202,11 @@ class Canvas:
         glyphs = ""
         for name, (vertices, codes) in sorted(self.glyphs.items()):
             outline = convert(Path(vertices * 64, codes), digits=0)
-            glyphs += f'<path id="{self.name}{name}" d="{outline}" transform="scale(.015625)"/>'
-        size = f'width="{self.width:g}pt" height="{self.height:g}pt" viewBox="0 0 {self.width:g} {self.height:g}"'
-        look = f'fill="currentColor" stroke-linejoin="round" font-family="{FONT}" style="background:#fff"'
-        svg = f'<svg xmlns="http://www.w3.org/2000/svg" {size} {look}>{inside}<defs>{glyphs}</defs></svg>'
+            glyphs += f"<path id='{self.name}{name}' d='{outline}' transform='scale(.015625)'/>"
+        size = f"width='{self.width:g}pt' height='{self.height:g}pt' viewBox='0 0 {self.width:g} {self.height:g}'"
+        look = f"fill='currentColor' stroke-linejoin='round' font-family='{FONT}' font-size='{SIZE}'"
+        start = f"<svg xmlns='http://www.w3.org/2000/svg' {size} {look} style='background:#fff'>"
+        svg = f"{start}{inside}<defs>{glyphs}</defs></svg>"
         return re.sub("image:[0-9a-f]+-[0-9]+", lambda m: link(self.images[m[0]]), svg)
 
 

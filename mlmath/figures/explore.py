@@ -124,7 +124,7 @@ class Explore:
     @cached_property
     def picture(self) -> str:
         """The still picture, and its sentence: all there is where scripts do not run."""
-        source = "data:image/svg+xml," + quote(self.svg, safe=" !$()*+,-./:;=?@[]^_`{|}~'")
+        source = "data:image/svg+xml," + quote(self.svg, safe=" !$'()*+,-./:;<=>?@[]^_`{|}~")
         if not self.controls and len(source) > 1000 * STILL:
             source = min(source, "data:image/png;base64," + base64.b64encode(self.png).decode(), key=len)
         says = (

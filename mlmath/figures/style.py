@@ -17,7 +17,7 @@ BLUE, ORANGE, GREEN, PINK, OCHRE, GREY = COLOURS = ("#1b7fcc", "#d55e00", "#0093
 DIVERGING = LinearSegmentedColormap.from_list("blue–orange", [BLUE, "#f7f7f7", ORANGE])  # for values on two sides of 0
 
 STYLE = {
-    "figure.figsize": (7.0, 3.6),  # inches: as wide as the page; words of 10 points are readable on a phone
+    "figure.figsize": (6.4, 3.6),  # inches: about as wide as the page
     "figure.dpi": 100,
     "figure.facecolor": "none",
     "savefig.facecolor": "none",

@@ -53,7 +53,7 @@ class Woven:
         for name in dict.fromkeys(name for v in held for name in v.attributes):
             values[name] = [v.attributes.get(name, "") for v in held]
         chosen = {name: self._value(number, name, v, owner) for name, v in values.items()}
-        attributes = "".join(f' {name}="{escape(value)}"' for name, value in chosen.items() if value)
+        attributes = "".join(f" {name}='{escape(value)}'" for name, value in chosen.items() if value)
         text = escape(self._value(number, "", [v.text for v in held], owner))
         inside = text + self._children(held, owner)
         return f"<{some.tag}{attributes}>{inside}</{some.tag}>" if inside else f"<{some.tag}{attributes}/>"
