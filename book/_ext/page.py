@@ -80,6 +80,8 @@ def finish(app, exception):
     out = Path(app.outdir)
     for path in {path for pattern in UNUSED for path in (out / "_static").glob(pattern)}:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
+    sheet = out / "_static" / "styles" / "pydata-sphinx-theme.css"  # names the icon fonts that were left out
+    sheet.write_text(re.sub(r"@font-face\{[^}]*\}", "", sheet.read_text()))
     front, target = out / "index.html", f"{app.config.root_doc}.html"
     if app.builder.name == "singlehtml":
         (out / target).replace(front)  # its links are written as from here
