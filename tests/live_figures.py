@@ -187,4 +187,17 @@ def constrained():
     return fig, update, {"a": GRID, "scale": [1, 10000]}
 
 
-FIGURES = [lines, scatter, bars, areas, images, contours, arrows, limits, cleared, constrained]
+def words_that_come_and_go():
+    fig, ax = axes()
+    rng = np.random.default_rng(1)
+    labels = [ax.text(*rng.random(2), "", ha="center") for _ in range(8)]
+
+    def update(a, n):
+        for k, label in enumerate(labels):
+            label.set_text(f"{a * k:.2f}" if k < n else "")
+            label.set_x(0.1 + k / 10 + a / 30)
+
+    return fig, update, {"a": GRID, "n": [0, 3, 8]}
+
+
+FIGURES = [lines, scatter, bars, areas, images, contours, arrows, limits, cleared, constrained, words_that_come_and_go]

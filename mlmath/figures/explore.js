@@ -21,7 +21,8 @@ async function live(el, { index, controls, data }, changed = () => {}) {
   const count = bytes.length / 2, tenths = new Int16Array(count), pieces = texts.map(text => text.split("\x01"));
   let at = 0;
   for (const slot of slots) {
-    const [, attribute, row, text] = slot, single = attribute === "x" || attribute === "y";
+    const [, attribute, row, text] = slot;
+    const single = (attribute === "x" || attribute === "y") && [text].flat().every(t => pieces[t].length > 1);  // as in weave.py
     slot.versions = Array.from({ length: Math.max(...rows[row]) + 1 }, (_, v) => {
       const piece = pieces[text[v] ?? text], from = at, n = piece.length - 1, half = n + 1 >> 1;
       for (let i = 0; i < n; i++, at++) {
@@ -58,14 +59,15 @@ async function live(el, { index, controls, data }, changed = () => {}) {
     inputs.forEach(({ input, output }, k) => {
       input.value = to[k];
       output.textContent = controls[k].labels[to[k]];
-      input.setAttribute("aria-valuetext", output.textContent);
+      if (controls[k].slider) input.setAttribute("aria-valuetext", output.textContent);
     });
     index = to;
   };
   const turn = (k, i) => { show(Object.assign([...index], { [k]: i }), index); changed(index); };
   function player(title, k) {
     const button = make("button", { type: "button", textContent: "▶ Play", ariaLabel: `Play ${title}` }), last = controls[k].labels.length - 1;
-    const wait = matchMedia("(prefers-reduced-motion: reduce)").matches ? 1000 : 100;
+    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;  // else the whole way in some eight seconds
+    const wait = calm ? 1000 : Math.min(1000, Math.max(100, 8000 / last));
     let timer = 0;
     const stop = () => { timer = clearInterval(timer); button.textContent = "▶ Play"; button.ariaLabel = `Play ${title}`; };
     const step = () => index[k] < last && el.isConnected ? turn(k, index[k] + 1) : stop();
