@@ -11,8 +11,10 @@ from pathlib import Path
 
 @functools.cache
 def labels(book: Path) -> dict[str, set[str]]:
-    """The labelled equations of each chapter that exists."""
-    return {path.stem: set(re.findall(r"\$\$ \((eq-[a-z0-9-]+)\)", path.read_text())) for path in book.glob("*.ipynb")}
+    """The labelled equations of each chapter in the table of contents."""
+    stems = re.findall(r"file: book/(\d\S+)", (book.parent / "_toc.yml").read_text())
+    texts = {stem: (book / f"{stem}.ipynb").read_text() for stem in stems}
+    return {stem: set(re.findall(r"\$\$ \((eq-[a-z0-9-]+)\)", text)) for stem, text in texts.items()}
 
 
 def prepare(app, what, name, obj, options, lines):
