@@ -24,6 +24,7 @@ from mlmath.activations import (
     softplus,
     tanh,
 )
+from mlmath.claims import claim
 from mlmath.data import as_rows, disc, load_mnist, xor
 from mlmath.losses import (
     binary_cross_entropy,
@@ -56,6 +57,7 @@ __all__ = [
     "binary_cross_entropy",
     "binary_cross_entropy_from_logits",
     "calibration",
+    "claim",
     "confusion_matrix",
     "copy_from_keras",
     "copy_to_keras",

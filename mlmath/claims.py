@@ -1,0 +1,54 @@
+"""What the book says of something that could have come out otherwise, with what was measured, over how many seeds."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mlmath._check import floats, require
+
+
+def claim(
+    text: str,
+    values: Sequence[float],
+    between: tuple[float, float],
+    *,
+    of: str,
+    ran: str,
+    said_by: str,
+    shows: bool = True,
+) -> None:
+    """Asserts that every measured value lies where the claim needs it, and prints the claim with its evidence.
+
+    Args:
+        text: the claim, one sentence that can be understood alone.
+        values: what was measured, one number a seed (or a run).
+        between: the bounds, both included, within which each value must lie.
+        of: what the values are, with their unit.
+        ran: what was run.
+        said_by: who says so, first if that is known.
+        shows: False for a claim that is often made and that `values` refute.
+
+    The page claims.md is collected from the lines that it prints.
+
+    Raises:
+        AssertionError: a value outside the bounds; it names the worst.
+        ValueError: no values, values that are not finite, bounds in the wrong order.
+
+    >>> claim("A fair die shows six in one throw of six", [0.166, 0.168], (0.16, 0.173),
+    ...       of="share of sixes", ran="10,000 throws", said_by="Cardano")
+    ✓ shows: A fair die shows six in one throw of six.
+      share of sixes: 0.166 to 0.168 over 2 runs (10,000 throws). Said by: Cardano.
+    """
+    values = floats("values", values, (None,))
+    low, high = between
+    require(values.size > 0 and bool(np.isfinite(values).all()), "values", f"{values.tolist()}", "finite, at least one")
+    require(low <= high, "between", f"({low}, {high})", "in rising order")
+    outside = np.maximum(low - values, values - high)
+    worst = values[outside.argmax()]
+    assert outside.max() <= 0, f"claim {text!r}: {of} was {worst:.6g}, it should lie between {low:.6g} and {high:.6g}"
+
+    span, runs = f"{values.min():.3g} to {values.max():.3g}", f"{values.size} runs"
+    if values.size == 1:
+        span, runs = f"{values[0]:.3g}", "1 run"
+    print(f"{'✓ shows' if shows else '✗ does not show'}: {text.rstrip('.')}.")
+    print(f"  {of}: {span} over {runs} ({ran}). Said by: {said_by}.")

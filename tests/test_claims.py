@@ -1,0 +1,36 @@
+"""A claim prints its evidence, and falls where one value lies outside its bounds."""
+
+import numpy as np
+import pytest
+
+from mlmath import claim
+
+WORDS = dict(of="gain in accuracy", ran="3 seeds", said_by="this book")
+
+
+def test_the_line_has_sentence_spread_and_source(capsys):
+    claim("It helps", np.array([0.02, 0.01, 0.03]), (0, 1), **WORDS)
+    assert capsys.readouterr().out.splitlines() == [
+        "✓ shows: It helps.",
+        "  gain in accuracy: 0.01 to 0.03 over 3 runs (3 seeds). Said by: this book.",
+    ]
+
+
+def test_what_does_not_show_says_so(capsys):
+    claim("It helps.", [-0.001], (-0.01, 0.001), **WORDS, shows=False)
+    assert capsys.readouterr().out.startswith("✗ does not show: It helps.\n  gain in accuracy: -0.001 over 1 run (")
+
+
+@pytest.mark.parametrize("values", [[0.5, 1.2, 1.1], [0.5, -0.3]])
+def test_one_value_outside_is_enough_to_fail(values):
+    worst = max(values, key=lambda value: abs(value - 0.5))
+    with pytest.raises(AssertionError, match=f"'It helps'.*was {worst}.* between 0 and 1"):
+        claim("It helps", values, (0, 1), **WORDS)
+
+
+@pytest.mark.parametrize(
+    ("values", "between", "named"), [([], (0, 1), "values"), ([np.inf], (0, 1), "values"), ([0.5], (1, 0), "between")]
+)
+def test_bad_input_is_named(values, between, named):
+    with pytest.raises(ValueError, match=named):
+        claim("It helps", values, between, **WORDS)
