@@ -28,7 +28,7 @@ def claim(
         said_by: who says so, first if that is known.
         shows: False for a claim that is often made and that `values` refute.
 
-    The page claims.md is collected from the lines that it prints.
+    Source: the page claims.md, which is collected from the lines that it prints.
 
     Raises:
         AssertionError: a value outside the bounds; it names the worst.
