@@ -301,11 +301,10 @@ def shifted(Z: NDArray) -> tuple[NDArray, NDArray, NDArray]:
 
     For checked Z only: the part that `softmax`, `log_softmax` and the cross-entropy share.
     """
-    first = Z.argmax(axis=-1, keepdims=True)
-    M = np.take_along_axis(Z, first, axis=-1)
+    M = Z.max(axis=-1, keepdims=True)
     S = Z - M if np.isfinite(M).all() else np.subtract(Z, M, where=Z != M, out=np.zeros_like(Z))  # ∞ − ∞ is to be 0
     E = np.exp(S)
-    return S, E, _without(E, first).sum(axis=-1, keepdims=True)
+    return S, E, _without(E, Z.argmax(axis=-1, keepdims=True)).sum(axis=-1, keepdims=True)
 
 
 def sum_of_others(P: NDArray) -> NDArray:
@@ -326,9 +325,7 @@ def sum_of_others(P: NDArray) -> NDArray:
 
 def _without(A: NDArray, first: NDArray) -> NDArray:
     """A copy of `A` with 0 at one index a row."""
-    others = A.copy()
-    np.put_along_axis(others, first, 0, axis=-1)
-    return others
+    return np.where(np.arange(A.shape[-1]) == first, 0, A)
 
 
 ACTIVATIONS: dict[str, tuple[Function, Function]] = {

@@ -133,11 +133,7 @@ def cross_entropy(Z: ArrayLike, labels: ArrayLike) -> np.floating:
     0.6931471805599453 1.9287498479639178e-22 25.0
     """
     Z, labels = _batch(Z, labels)
-    S, _, rest = shifted(Z)
-    if labels.ndim == 1:
-        return _mean(np.log1p(rest[:, 0]) - S[np.arange(len(Z)), labels])
-    surprise = np.log1p(rest) - S
-    return _mean(np.multiply(labels, surprise, where=labels > 0, out=np.zeros_like(Z)).sum(axis=1))
+    return _cross_entropy(labels, *shifted(Z))
 
 
 @_quiet
@@ -154,7 +150,32 @@ def d_cross_entropy(Z: ArrayLike, labels: ArrayLike) -> NDArray:
      [ 9.64374924e-23 -9.64374924e-23]]
     """
     Z, labels = _batch(Z, labels)
-    _, E, rest = shifted(Z)
+    return _d_cross_entropy(labels, *shifted(Z))
+
+
+@_quiet
+def cross_entropy_and_gradient(Z: ArrayLike, labels: ArrayLike) -> tuple[np.floating, NDArray]:
+    """(`cross_entropy`, `d_cross_entropy`) of the same logits and labels, which `fit` needs both: one look, one e^z.
+
+    Source: 3_3_loss_functions, eq-cce-likelihood and eq-softmax-ce-gradient.
+
+    >>> loss, dZ = cross_entropy_and_gradient([[0, 0]], [0])
+    >>> print(loss, dZ)
+    0.6931471805599453 [[-0.5  0.5]]
+    """
+    Z, labels = _batch(Z, labels)
+    parts = shifted(Z)
+    return _cross_entropy(labels, *parts), _d_cross_entropy(labels, *parts)
+
+
+def _cross_entropy(labels: NDArray, S: NDArray, E: NDArray, rest: NDArray) -> np.floating:
+    if labels.ndim == 1:
+        return _mean(np.log1p(rest[:, 0]) - S[np.arange(len(S)), labels])
+    surprise = np.log1p(rest) - S
+    return _mean(np.multiply(labels, surprise, where=labels > 0, out=np.zeros_like(S)).sum(axis=1))
+
+
+def _d_cross_entropy(labels: NDArray, S: NDArray, E: NDArray, rest: NDArray) -> NDArray:
     P = E / (1 + rest)
     if labels.ndim == 1:
         rows = np.arange(len(P))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mlmath._check import floats, integer, require
-from mlmath.losses import cross_entropy, d_cross_entropy
+from mlmath.losses import cross_entropy, cross_entropy_and_gradient, d_cross_entropy
 from mlmath.network import Network
 from mlmath.optimizers import Optimizer
 
@@ -107,21 +107,20 @@ def fit(
         validation = _examples("validation[0]", "validation[1]", network, *validation, loss)
     m, epochs, batch_size = len(X), integer("epochs", epochs, 1), integer("batch_size", batch_size, 1)
     rng, history, classes = np.random.default_rng(rng), History(), _classes(labels)
-    steps = -(-m // batch_size)
+    steps, loss_and_gradient = -(-m // batch_size), _loss_and_gradient(loss)
 
     quiet = np.errstate(over="ignore", invalid="ignore")  # what overflows is reported below, as an error
     with _bar(epochs * steps, progress) as bar, _stop_between_steps(history), quiet:
         for _ in range(epochs):
             total = right = 0.0
             for step, batch in enumerate(minibatches(m, batch_size, rng), 1):
-                Y = labels[batch]
                 Y_hat = _outputs(network, X[batch], optimizer, history)
-                batch_loss = float(loss[0](Y_hat, Y))
-                network.backward(loss[1](Y_hat, Y))
+                batch_loss, dY_hat = loss_and_gradient(Y_hat, labels[batch])
+                network.backward(dY_hat)
                 optimizer.step(network.parameters, network.gradients)
 
-                history.step_losses.append(batch_loss)
-                total += len(batch) * batch_loss
+                history.step_losses.append(float(batch_loss))
+                total += len(batch) * history.step_losses[-1]
                 if classes is not None:
                     right += int(np.count_nonzero(Y_hat.argmax(axis=1) == classes[batch]))
                 if step == steps:
@@ -188,6 +187,12 @@ def _classes(labels: np.ndarray) -> np.ndarray | None:
     if labels.ndim == 2 and labels.shape[1] > 1 and (labels >= 0).all() and np.allclose(labels.sum(axis=1), 1):
         return labels.argmax(axis=1)
     return None
+
+
+def _loss_and_gradient(loss: Loss) -> Callable[[np.ndarray, np.ndarray], tuple[Any, np.ndarray]]:
+    if loss is SOFTMAX_CROSS_ENTROPY:  # the two have most of their work in common
+        return cross_entropy_and_gradient
+    return lambda Y_hat, Y: (loss[0](Y_hat, Y), loss[1](Y_hat, Y))
 
 
 def _outputs(network: Network, X: np.ndarray, optimizer: Optimizer, history: History) -> np.ndarray:
