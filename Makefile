@@ -8,7 +8,7 @@ export OMP_NUM_THREADS := 1
 export TF_CPP_MIN_LOG_LEVEL := 3
 
 .DEFAULT_GOAL := help
-.PHONY: help book serve pdf zip test test-stand-in lab run formulas bench lock clean
+.PHONY: help book serve pdf zip test test-stand-in lab run formulas claims bench lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -45,6 +45,9 @@ run: .venv/ready ## execute the notebooks anew, those named in NB="book/… book
 
 formulas: .venv/ready ## collect the labelled equations and their checks from the notebooks into book/formulas.md
 	@$(BIN)/python scripts/collect_formulas.py
+
+claims: .venv/ready ## collect the empirical claims and their evidence from the notebooks into book/claims.md
+	@$(BIN)/python scripts/collect_claims.py
 
 bench: .venv/ready ## measure speed; nothing is tested
 	@$(BIN)/python scripts/benchmark.py

@@ -1,10 +1,30 @@
 """What the book says of something that could have come out otherwise, with what was measured, over how many seeds."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from mlmath._check import floats, require
+
+LINES = re.compile(
+    r"^(?P<shows>✓ shows|✗ does not show): (?P<text>.+)\.\n"
+    r"  (?P<of>.+): (?P<span>\S+(?: to \S+)?) over (?P<runs>\d+) runs? \((?P<ran>.+)\)\. Said by: (?P<said_by>.+)\.$",
+    flags=re.M,
+)
+
+
+class Claim(NamedTuple):
+    """A claim as it was printed."""
+
+    text: str
+    shows: bool
+    of: str
+    span: str
+    runs: int
+    ran: str
+    said_by: str
 
 
 def claim(
@@ -51,4 +71,15 @@ def claim(
     if values.size == 1:
         span, runs = f"{values[0]:.3g}", "1 run"
     print(f"{'✓ shows' if shows else '✗ does not show'}: {text.rstrip('.')}.")
-    print(f"  {of}: {span} over {runs} ({ran}). Said by: {said_by}.")
+    print(f"  {of}: {span} over {runs} ({ran}). Said by: {said_by.rstrip('.')}.")
+
+
+def parse(printed: str) -> Iterator[Claim]:
+    """The claims among what a program printed, in their order.
+
+    >>> next(parse("✗ does not show: It helps.\\n  gain: -0.1 to 0.1 over 3 runs (MNIST). Said by: many.")).span
+    '-0.1 to 0.1'
+    """
+    for found in LINES.finditer(printed):
+        parts = found.groupdict()
+        yield Claim(**parts | {"shows": parts["shows"].startswith("✓"), "runs": int(parts["runs"])})

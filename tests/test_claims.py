@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mlmath import claim
+from mlmath.claims import Claim, claim, parse
 
 WORDS = dict(of="gain in accuracy", ran="3 seeds", said_by="this book")
 
@@ -34,3 +34,14 @@ def test_one_value_outside_is_enough_to_fail(values):
 def test_bad_input_is_named(values, between, named):
     with pytest.raises(ValueError, match=named):
         claim("It helps", values, between, **WORDS)
+
+
+def test_what_is_printed_can_be_read_back(capsys):
+    claim(
+        "It (often) helps: always", [0.02, 0.01], (0, 1), of="gain, in points: test", ran="2 seeds (0, 1)", said_by="X."
+    )
+    claim("It harms.", [5], (0, 10), of="loss", ran="once", said_by="folklore", shows=False)
+    assert list(parse("before\n" + capsys.readouterr().out + "after\n")) == [
+        Claim("It (often) helps: always", True, "gain, in points: test", "0.01 to 0.02", 2, "twice (0, 1)", "X"),
+        Claim("It harms", False, "loss", "5", 1, "once", "folklore"),
+    ]

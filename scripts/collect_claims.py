@@ -1,0 +1,59 @@
+"""Collect every empirical claim of the book, with what was measured, into book/claims.md.
+
+    .venv/bin/python scripts/collect_claims.py
+
+Read from the executed notebooks: `mlmath.claim` printed each with its evidence, and would have failed without it.
+"""
+
+from pathlib import Path
+
+import nbformat
+from collect_formulas import ROOT, chapters
+
+from mlmath.claims import Claim, parse
+
+PAGE = ROOT / "book" / "claims.md"
+
+HEAD = """# What was claimed, and what was run
+
+Every claim of the book about something that could have come out otherwise: who says it, what was run here, over how
+many seeds, and how far the results spread. A claim stands in this list because a cell of its chapter asserts, at every
+execution, that each single run lies where the claim needs it. The numbers are those of the data that the chapter names,
+on the machine that executed it; on another they move within the spread. The page is made from the executed notebooks
+by `make claims`, and a test holds it to them.
+"""
+
+REFUTED = """## Often said, and not seen here
+
+These are claims that books and papers make, some of them about larger models and other data. On the small model of this
+book they did not show. That refutes nobody: it says what this model, these data and these seeds gave.
+"""
+
+TABLE = "| claim | said by | measured | runs | chapter |\n|---|---|---|---|---|\n"
+
+
+def claims(path: Path) -> tuple[str, list[Claim]]:
+    """A chapter's title, and the claims that its cells printed."""
+    cells = nbformat.read(path, as_version=4).cells
+    streams = [o.text for cell in cells for o in cell.get("outputs", []) if o.output_type == "stream"]
+    return cells[0].source.splitlines()[0].removeprefix("# "), list(parse("\n".join(streams)))
+
+
+def row(title: str, name: str, found: Claim) -> str:
+    measured = f"{found.of}: {found.span} ({found.ran})"
+    cells = found.text, found.said_by, measured, str(found.runs), f"[{title.split()[0]}]({name})"
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
+
+
+def page() -> str:
+    rows: dict[bool, str] = {True: "", False: ""}
+    for path in chapters():
+        title, found = claims(path)
+        for one in found:
+            rows[one.shows] += row(title, path.name, one)
+    return f"{HEAD}\n## Claimed and seen\n\n{TABLE}{rows[True]}\n{REFUTED}\n{TABLE}{rows[False]}"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())
+    print(f"{PAGE.relative_to(ROOT)}: {PAGE.read_text().count(chr(10) + '| ') - 2} claims")
