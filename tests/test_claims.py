@@ -42,6 +42,6 @@ def test_what_is_printed_can_be_read_back(capsys):
     )
     claim("It harms.", [5], (0, 10), of="loss", ran="once", said_by="folklore", shows=False)
     assert list(parse("before\n" + capsys.readouterr().out + "after\n")) == [
-        Claim("It (often) helps: always", True, "gain, in points: test", "0.01 to 0.02", 2, "twice (0, 1)", "X"),
+        Claim("It (often) helps: always", True, "gain, in points: test", "0.01 to 0.02", 2, "2 seeds (0, 1)", "X"),
         Claim("It harms", False, "loss", "5", 1, "once", "folklore"),
     ]
