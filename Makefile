@@ -49,8 +49,9 @@ formulas: .venv/ready ## collect the labelled equations and their checks from th
 claims: .venv/ready ## collect the empirical claims and their evidence from the notebooks into book/claims.md
 	@$(BIN)/python scripts/collect_claims.py
 
-bench: .venv/ready ## measure speed; nothing is tested
-	@$(BIN)/python scripts/benchmark.py
+bench: book ## measure: training beside Keras, live figures, what the pages weigh; nothing is tested
+	@missed=0; for part in benchmark benchmark_figures benchmark_pages; do \
+		$(BIN)/python scripts/$$part.py || missed=1; done; exit $$missed
 
 lock: .venv/ready ## renew constraints.txt from requirements.txt (needs uv)
 	@sed '/^-c/d' requirements.txt | uv pip compile - --universal --python-version 3.11 --fork-strategy fewest --no-annotate --no-header -q -o _build/constraints.txt
