@@ -1,6 +1,7 @@
 """Chromium for the tests: one browser a file of tests; errors, and requests to other hosts, fail the test."""
 
 import http.server
+import os
 import pathlib
 import threading
 from collections.abc import Iterator
@@ -15,9 +16,10 @@ CSP = "default-src 'self' 'unsafe-inline' data:"
 
 @pytest.fixture(scope="module")  # each file imports a fixture of its own, and Playwright runs once at a time
 def browser() -> Iterator:
-    """Chromium, driven by Playwright; the test is skipped, loudly, where there is none."""
+    """Chromium, driven by Playwright; where there is none, the test is skipped, loudly, or fails if one is required."""
     playwright = pytest.importorskip("playwright.sync_api", reason="SKIPPED: no Playwright, no page was looked at")
     if not pathlib.Path(CHROMIUM).exists():
+        assert "MLMATH_BROWSER_REQUIRED" not in os.environ, f"there is no Chromium at {CHROMIUM}"
         pytest.skip(f"SKIPPED: no Chromium at {CHROMIUM}, no page was looked at")
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
