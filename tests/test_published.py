@@ -19,7 +19,7 @@ def tags(head: str) -> dict[str, str]:
 
 def test_the_site_map_lists_every_page_with_its_whole_address():
     tree = ElementTree.fromstring(sitemap(BASE, PAGES).encode())
-    assert [place.text for place in tree.iter("{*}loc")] == [BASE + uri for uri in PAGES]
+    assert [place.text for place in tree.findall(".//{*}loc")] == [BASE + uri for uri in PAGES]
 
 
 def test_a_wrong_address_leads_to_the_books_pages_from_any_depth():
