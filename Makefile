@@ -8,7 +8,7 @@ export OMP_NUM_THREADS := 1
 export TF_CPP_MIN_LOG_LEVEL := 3
 
 .DEFAULT_GOAL := help
-.PHONY: help book serve pdf zip test test-stand-in lab run formulas claims bench lock clean
+.PHONY: help book serve pdf zip test test-stand-in lab run chapter formulas claims bench lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -42,6 +42,9 @@ lab: .venv/ready ## open the notebooks in JupyterLab, trusted, so that their fig
 
 run: .venv/ready ## execute the notebooks anew, those named in NB="book/… book/…" or all, and store their outputs
 	@$(BIN)/python scripts/run_notebooks.py $(or $(NB),$(NOTEBOOKS))
+
+chapter: .venv/ready ## begin a chapter, NAME=3_8_batch_normalization: a skeleton that passes the structure tests
+	@$(BIN)/python scripts/new_chapter.py $(NAME)
 
 formulas: .venv/ready ## collect the labelled equations and their checks from the notebooks into book/formulas.md
 	@$(BIN)/python scripts/collect_formulas.py
