@@ -78,7 +78,8 @@ def update(shift):
     line.set_ydata(square_of_sum(x, shift))
 
 
-explore(fig, update, alt="A parabola, which moves to the left as the shift grows.", shift=np.linspace(-1, 1, 21))
+alt = "A parabola, which moves to the left as the shift grows."
+explore(fig, update, alt=alt, shift=np.linspace(-1, 1, 21))
 
 md|
 **Figure.** What one sees, and what it means.
