@@ -8,7 +8,7 @@ export OMP_NUM_THREADS := 1
 export TF_CPP_MIN_LOG_LEVEL := 3
 
 .DEFAULT_GOAL := help
-.PHONY: help book serve pdf zip test test-stand-in lab run chapter formulas claims bench lock clean
+.PHONY: help book serve pdf zip test test-stand-in lab run chapter formulas claims planted bench lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -51,6 +51,9 @@ formulas: .venv/ready ## collect the labelled equations and their checks from th
 
 claims: .venv/ready ## collect the empirical claims and their evidence from the notebooks into book/claims.md
 	@$(BIN)/python scripts/collect_claims.py
+
+planted: .venv/ready ## plant errors in every checked equation of the notebooks: each check must catch them
+	@$(BIN)/python scripts/plant_errors.py $(NB)
 
 bench: book ## measure: training beside Keras, live figures, what the pages weigh; nothing is tested
 	@missed=0; for part in benchmark benchmark_figures benchmark_pages; do \
