@@ -132,6 +132,16 @@ def test_titles_and_descriptions_tell_pages_apart(book):
     assert len(set(titles)) == len(titles)
 
 
+def test_each_chapter_links_a_term_once_where_it_uses_it_and_the_index_leads_there(book):
+    index = (book / "genindex.html").read_text()
+    for name in CHAPTERS:
+        text = (book / f"{name}.html").read_text()
+        linked = re.findall(r'<a class="term[^"]*" href="glossary\.html#(term-[^"]+)"', text)
+        assert len(linked) >= 10 and len(set(linked)) == len(linked), name
+        places = re.findall(r'id="(term-used-[^"]+)"', text)
+        assert len(places) == len(linked) and all(f'href="{name}.html#{place}"' in index for place in places)
+
+
 @served_and_filed
 @pytest.mark.parametrize(
     ("query", "found"),
