@@ -8,7 +8,7 @@ export OMP_NUM_THREADS := 1
 export TF_CPP_MIN_LOG_LEVEL := 3
 
 .DEFAULT_GOAL := help
-.PHONY: help book serve pdf zip test test-stand-in lab run chapter formulas claims planted bench lock clean
+.PHONY: help book serve pdf zip test test-stand-in lab run chapter formulas claims count planted bench lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -51,6 +51,9 @@ formulas: .venv/ready ## collect the labelled equations and their checks from th
 
 claims: .venv/ready ## collect the empirical claims and their evidence from the notebooks into book/claims.md
 	@$(BIN)/python scripts/collect_claims.py
+
+count: .venv/ready ## count what the book has, and write it into the README
+	@$(BIN)/python scripts/count_book.py --readme
 
 planted: .venv/ready ## plant errors in every checked equation of the notebooks: each check must catch them
 	@$(BIN)/python scripts/plant_errors.py $(NB)
