@@ -18,6 +18,9 @@ FILLER = r"\b(it can be shown|simply|obviously|trivially|clearly,|of course|it i
 FREE = "nbval-ignore-output"
 TAGS = {FREE, "exercise", "check", "solution", "hide-input", "hide-output", "hide-cell", "raises-exception"}
 
+FOREIGN = {"lr", "eta", "y_pred", "Y_pred", "y_true", "dLdW", "dL_dW", "grad_W", "num_epochs", "n_epochs"}
+NO_SEED = r"default_rng\(\s*\)|np\.random\.(?!default_rng|Generator|SeedSequence)\w+"
+
 chapter = pytest.mark.parametrize("stem", STEMS)
 
 
@@ -45,7 +48,22 @@ def test_imports_stand_in_the_first_code_cell_alone(stem):
     for number, cell in enumerate(code_cells(stem)):
         imports = [node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Import | ast.ImportFrom)]
         assert bool(imports) == (number == 0), cell.source
-    assert "np.random.seed" not in "".join(cell.source for cell in code_cells(stem)), "use a generator"
+
+
+@chapter
+def test_random_numbers_come_from_a_seed(stem):
+    code = "\n".join(cell.source for cell in code_cells(stem))
+    assert re.findall(NO_SEED, code) == []
+    assert not re.search(r"\bmodel\.fit\(", code) or "set_random_seed" in code
+
+
+@chapter
+def test_names_and_symbols_are_those_of_the_notation_page(stem):
+    trees = [ast.parse(cell.source) for cell in code_cells(stem)]
+    names = {node.id for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    names |= {node.arg for tree in trees for node in ast.walk(tree) if isinstance(node, ast.arg | ast.keyword)}
+    assert names & FOREIGN == set()
+    assert re.findall(r"\\(?:mathbf|boldsymbol|vec)\b(?! ?\{?1)", prose(stem)) == []
 
 
 @chapter
