@@ -92,6 +92,12 @@ def test_notebooks_are_stored_in_the_normal_form(path):
     assert path.stat().st_size < 1.2e6
 
 
+def asserts(node: ast.AST) -> bool:
+    """An assertion, or a claim, which asserts its bounds."""
+    claim = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "claim"
+    return claim or isinstance(node, ast.Assert)
+
+
 @chapter
 def test_outputs_are_left_uncompared_only_where_an_assertion_guards_them(stem):
     code = code_cells(stem)
@@ -99,7 +105,7 @@ def test_outputs_are_left_uncompared_only_where_an_assertion_guards_them(stem):
     for cell, following in zip(code, [*code[1:], None], strict=True):
         if FREE in tags(cell):
             nearby = "\n".join([cell.source, following.source if following else ""])
-            assert any(isinstance(node, ast.Assert) for node in ast.walk(ast.parse(nearby))), cell.source
+            assert any(map(asserts, ast.walk(ast.parse(nearby)))), cell.source
     free = sum(FREE in tags(cell) for cell in code)
     print(f"{stem}: {free} of {len(code)} cells have free outputs")
     assert free < len(code)
