@@ -70,6 +70,16 @@ def running(text) -> bool:
     return True
 
 
+def name_chapters(app, exception):
+    """In the index, the place of a term is the number of the chapter, where Sphinx counts [1], [2], …"""
+    page = Path(app.outdir, "genindex.html")
+    if exception or not page.exists():
+        return
+    place = r'(<a href="book/(\d+(?:_\d+)?)_[^"]+">)\[\d+\]</a>'
+    page.write_text(re.sub(place, lambda found: f"{found[1]}{found[2].replace('_', '.')}</a>", page.read_text()))
+
+
 def setup(app):
     app.add_transform(LinkTerms)
+    app.connect("build-finished", name_chapters)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
