@@ -13,8 +13,9 @@ A worker computes the gradient on its share of the batch, the shares are summed 
 same step. (A loop of its own, since the `fit` of Keras 3.15 fails under MultiWorkerMirroredStrategy.) Worker 0 keeps a
 checkpoint; a folder that has one is continued from it. At its end worker k stores its weights in worker-k.npz.
 
-A worker ends with 0 when the training is done, 2 for a bad TF_CONFIG, 3 when it lost a partner, and by SIGALRM (the
-shell says "Alarm clock") when the others kept it waiting for longer than --patience seconds.
+A worker ends with 0 when the training is done, 2 for a bad TF_CONFIG, 3 when TensorFlow could not go on (a partner is
+lost, or the worker's own port is taken), and by SIGALRM (the shell says "Alarm clock") when the others kept it waiting
+for longer than --patience seconds.
 """
 
 import argparse
@@ -31,7 +32,7 @@ from pathlib import Path
 import numpy as np
 
 EXAMPLE = '{"cluster": {"worker": ["host:port", "host:port"]}, "task": {"type": "worker", "index": 0}}'
-DONE, FAILED, BAD_CONFIG, LOST_A_PARTNER = range(4)
+DONE, FAILED, BAD_CONFIG, CANNOT_GO_ON = range(4)
 
 
 # What a worker needs to know: who the others are, and which examples are its own.
@@ -110,8 +111,8 @@ def work(options: argparse.Namespace) -> int:
     try:
         train(options, len(addresses), rank)
     except tf.errors.OpError as error:
-        print(error, f"\nlost a partner, or the way to it: {type(error).__name__}", file=sys.stderr, flush=True)
-        os._exit(LOST_A_PARTNER)  # the ordinary way out waits for the partner once more
+        print(f"stopped by {type(error).__name__}: {str(error).splitlines()[0]}", file=sys.stderr, flush=True)
+        os._exit(CANNOT_GO_ON)  # the ordinary way out waits for the partner once more
     return DONE
 
 
@@ -180,6 +181,9 @@ def launch(options: argparse.Namespace) -> int:
         processes = [start(options, addresses, k, kill_at if k == options.workers - 1 else 0) for k in range(len(said))]
         try:
             fault = watch(processes, said)
+        except KeyboardInterrupt:
+            print(f"stopped; the same command continues from step {latest(options.out)}")
+            return FAILED
         finally:  # after an error, and after Ctrl-C too, no worker is left behind
             for process in processes:
                 process.kill()
