@@ -19,7 +19,7 @@ def glorot_uniform(n_in: int, n_out: int, rng: Random = None, dtype: Any = np.fl
     The variance 2/(n_in + n_out) is a compromise: 1/n_in would keep the size of what goes forward,
     1/n_out the size of the gradients that go back.
 
-    Source: chapter 3_5_backpropagation; Glorot and Bengio, AISTATS 2010.
+    Source: chapter 3_1_neural_networks, eq-glorot; Glorot and Bengio, AISTATS 2010.
 
     >>> W = glorot_uniform(4, 2, rng=0)
     >>> W.shape, W.dtype.name, bool(abs(W).max() <= 1)  # r = √(6/6) = 1
@@ -35,7 +35,7 @@ def he_normal(n_in: int, n_out: int, rng: Random = None, dtype: Any = np.float32
     ReLU drops half of the mean square, hence the 2. (Keras cuts the normal distribution off at two
     standard deviations and widens it to the same variance; here it is whole.)
 
-    Source: chapter 3_5_backpropagation; He et al., ICCV 2015.
+    Source: chapter 3_1_neural_networks, eq-he; He et al., ICCV 2015.
 
     >>> he_normal(50, 2, rng=0).shape
     (2, 50)
