@@ -18,12 +18,20 @@ def require(holds: bool, name: str, was: Any, should_be: str) -> None:
         raise ValueError(f"{name} was {was}; it should be {should_be}")
 
 
+def as_array(name: str, value: Any) -> np.ndarray:
+    """`value` as an array of whatever it holds."""
+    try:
+        return np.asarray(value)
+    except ValueError as error:  # rows of different lengths
+        raise ValueError(f"{name} was {value!r:.60}; it should be an array, its rows of one length") from error
+
+
 def floats(name: str, value: Any, shape: tuple[int | None, ...] | None = None) -> np.ndarray:
     """`value` as an array of float32 or float64 without NaN; integers and booleans become float64.
 
     `shape`, if given, is what the array must have, with None for an axis of any length.
     """
-    array = np.asarray(value)
+    array = as_array(name, value)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{name} was {_kind(array)}; it should be real numbers")
     if array.dtype not in (np.float32, np.float64):

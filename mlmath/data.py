@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from mlmath._check import integer, require
+from mlmath._check import as_array, integer, require
 
 # Keras' own address and checksum (keras/src/datasets/mnist.py).
 ADDRESS = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
@@ -60,6 +60,8 @@ def load_mnist(path: str | os.PathLike | None = None) -> Digits:
     Raises ValueError if the file that was named is missing, damaged, or not MNIST. Source: 4_mnist_model.
     """
     name, path = ("path", path) if path is not None else ("MLMATH_MNIST", os.environ.get("MLMATH_MNIST") or None)
+    if not isinstance(path, str | os.PathLike | None):
+        raise TypeError(f"path was {path!r:.60}; it should be a path, or 'stand-in'")
     if path is None:
         digits = _cached() or _downloaded() or _stand_in()
     elif path == "stand-in":
@@ -76,7 +78,7 @@ def as_rows(images: np.ndarray) -> np.ndarray:
     >>> as_rows(np.array([[[0, 51], [102, 255]]], dtype=np.uint8))
     array([[0. , 0.2, 0.4, 1. ]], dtype=float32)
     """
-    images = np.asarray(images)
+    images = as_array("images", images)
     if images.dtype != np.uint8:
         raise TypeError(f"images was of type {images.dtype}; it should be uint8, the bytes as loaded, not yet scaled")
     require(images.ndim == 3, "images", f"of shape {images.shape}", "of shape (m, rows, columns)")

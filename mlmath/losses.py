@@ -11,7 +11,7 @@ from functools import wraps
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mlmath._check import floats, require
+from mlmath._check import as_array, floats, require
 from mlmath.activations import shifted, sum_of_others
 
 
@@ -220,7 +220,7 @@ def _within_0_and_1(name: str, A: NDArray) -> None:
 
 def _batch(Z: ArrayLike, labels: ArrayLike) -> tuple[NDArray, NDArray]:
     """Z (m, K) and labels, either (m,) of integers from 0 to K − 1 or (m, K) of probabilities in Z's type."""
-    Z, labels = floats("Z", Z, (None, None)), np.asarray(labels)
+    Z, labels = floats("Z", Z, (None, None)), as_array("labels", labels)
     m, K = Z.shape
     require(m > 0 and K > 0, "Z", f"of shape {Z.shape}", "at least one example and one class")
     if labels.shape == (m, K):

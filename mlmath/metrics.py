@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mlmath._check import floats, integer, number, require
+from mlmath._check import as_array, floats, integer, number, require
 
 
 def accuracy(Y_hat: np.ndarray, labels: np.ndarray) -> float:
@@ -128,7 +128,8 @@ def calibration(P: np.ndarray, labels: np.ndarray, bins: int = 15) -> Calibratio
 
 def _said(Y_hat: np.ndarray) -> np.ndarray:
     """The labels chosen: the place of the largest score in each row, or Y_hat itself if it is labels already."""
-    if np.ndim(Y_hat) != 2:
+    Y_hat = as_array("Y_hat", Y_hat)
+    if Y_hat.ndim != 2:
         return _labels("Y_hat", Y_hat)
     Y_hat = floats("Y_hat", Y_hat)
     require(Y_hat.shape[1] > 0, "Y_hat", f"of shape {Y_hat.shape}", "of shape (m, K) with K of at least 1")
@@ -136,7 +137,7 @@ def _said(Y_hat: np.ndarray) -> np.ndarray:
 
 
 def _labels(name: str, value: np.ndarray) -> np.ndarray:
-    labels = np.asarray(value)
+    labels = as_array(name, value)
     whole = labels.ndim == 1 and labels.dtype.kind in "iu"
     require(whole, name, f"of shape {labels.shape} and type {labels.dtype}", "whole numbers of shape (m,)")
     require(not (labels < 0).any(), name, "with a negative number in it", "classes, counted from 0")

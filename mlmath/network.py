@@ -160,6 +160,8 @@ class Network:
     """
 
     def __init__(self, layers: Sequence[Dense | Dropout]):
+        if not isinstance(layers, list | tuple) or not all(hasattr(layer, "backward") for layer in layers):
+            raise TypeError(f"layers was {layers!r:.60}; it should be a list of layers")
         self.layers = list(layers)
         dense = [(i, layer) for i, layer in enumerate(self.layers) if hasattr(layer, "n_in")]
         require(bool(dense), "layers", "without a Dense layer", "a list with at least one")

@@ -49,6 +49,9 @@ class Optimizer:
                 moment[abs(moment) < np.finfo(moment.dtype).smallest_normal] = 0
 
     def _check(self, parameters: Sequence[np.ndarray], gradients: Sequence[np.ndarray]) -> None:
+        for name, value in (("parameters", parameters), ("gradients", gradients)):
+            if not isinstance(value, list | tuple):
+                raise TypeError(f"{name} was {value!r:.60}; it should be a list of arrays")
         if self._parameters is None:
             for i, parameter in enumerate(parameters):
                 right = isinstance(parameter, np.ndarray) and parameter.dtype.kind == "f"
@@ -57,7 +60,7 @@ class Optimizer:
             self._states = [[np.zeros_like(p) for _ in range(1 + self.moments)] for p in parameters]  # scratch first
         same = len(parameters) == len(self._parameters) and all(map(_is, parameters, self._parameters))
         require(same, "parameters", "another list", "the arrays of the first step: an optimiser keeps state for each")
-        shapes, needed = [np.shape(g) for g in gradients], [p.shape for p in parameters]
+        shapes, needed = [getattr(g, "shape", None) for g in gradients], [p.shape for p in parameters]
         require(shapes == needed, "gradients", f"of shapes {shapes}", f"of shapes {needed}")
 
     def _update(self, theta: np.ndarray, g: np.ndarray, scratch: np.ndarray, *moments: np.ndarray) -> None:

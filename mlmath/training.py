@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mlmath._check import floats, integer, require
+from mlmath._check import as_array, floats, integer, require
 from mlmath.losses import cross_entropy, cross_entropy_and_gradient, d_cross_entropy
 from mlmath.network import Network
 from mlmath.optimizers import Optimizer
@@ -169,7 +169,7 @@ def _end_of_epoch(history, mean_loss, accuracy, network, classes, validation, lo
 def _examples(X_name, labels_name, network: Network, X, labels, loss: Loss) -> tuple[np.ndarray, np.ndarray]:
     """X in the network's dtype and labels as an array, looked at once for all the steps to come."""
     X = floats(X_name, X, (None, network.n_in)).astype(network.parameters[0].dtype, copy=False)
-    labels = np.asarray(labels)
+    labels = as_array(labels_name, labels)
     rows = f"one for each row of {X_name}, which has {len(X)}"
     require(labels.ndim > 0 and len(labels) == len(X) > 0, labels_name, f"of shape {labels.shape}", rows)
     if labels.dtype.kind == "f":
