@@ -8,7 +8,7 @@ export OMP_NUM_THREADS := 1
 export TF_CPP_MIN_LOG_LEVEL := 3
 
 .DEFAULT_GOAL := help
-.PHONY: help book serve pdf zip test test-stand-in lab run chapter formulas claims count planted bench lock clean
+.PHONY: help book serve pdf zip wheel test test-stand-in lab run chapter formulas claims count planted bench lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -27,6 +27,10 @@ pdf: .venv/ready ## print the whole book to one PDF (needs Chromium)
 
 zip: .venv/ready ## pack the built book as one archive that needs no network
 	@$(BIN)/python scripts/make_zip.py
+
+wheel: .venv/ready ## pack mlmath alone, to be installed with pip
+	@$(BIN)/python -m pip --disable-pip-version-check wheel -q --no-deps --no-build-isolation -w _build .
+	@ls _build/mlmath-*.whl
 
 test: .venv/ready ## prove it: style, unit, property and documentation tests, every notebook's every number
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
