@@ -79,7 +79,7 @@ class SGD(Optimizer):
         nesterov: look ahead (Keras' form: the stored θ is the point looked ahead to).
         keras_constants: see `Optimizer`.
 
-    Source: chapter 3_6_optimizers, momentum-roots and nesterov-roots; Polyak 1964, Sutskever et al. 2013.
+    Source: chapter 3_6_optimizers, eq-momentum and eq-nesterov; Polyak 1964, Sutskever et al. 2013.
 
     >>> theta = np.array([1.0])
     >>> optimizer = SGD(learning_rate=0.25, momentum=0.5)
@@ -123,7 +123,7 @@ class RMSProp(Optimizer):
         epsilon: ε, above 0.
         keras_constants: see `Optimizer`.
 
-    Source: chapter 3_6_optimizers, rmsprop; Tieleman and Hinton, Coursera 2012, lecture 6.5.
+    Source: chapter 3_6_optimizers, eq-rmsprop; Tieleman and Hinton, Coursera 2012, lecture 6.5.
 
     >>> theta = np.array([1.0])
     >>> RMSProp(learning_rate=0.5, rho=0.75).step([theta], [np.array([8.0])])
@@ -173,7 +173,7 @@ class Adam(Optimizer):
         weight_decay: λ, at least 0.
         keras_constants: see `Optimizer`.
 
-    Source: chapter 3_6_optimizers, adam, epsilon-hat, adamw; Kingma and Ba, ICLR 2015;
+    Source: chapter 3_6_optimizers, eq-adam, eq-epsilon-hat, eq-adamw; Kingma and Ba, ICLR 2015;
     Loshchilov and Hutter, ICLR 2019.
 
     >>> theta = np.array([1.0, 1.0])

@@ -44,7 +44,7 @@ def minibatches(m: int, batch_size: int, rng: np.random.Generator | int | None =
     Raises:
         ValueError: m or batch_size below 1.
 
-    Source: chapter 3_6_optimizers, minibatch-noise; 4_mnist_model, steps.
+    Source: chapter 3_6_optimizers, eq-minibatch-noise; 4_mnist_model, eq-steps.
 
     >>> [len(batch) for batch in minibatches(10, 4, rng=0)]
     [4, 4, 2]
@@ -92,7 +92,7 @@ def fit(
         ValueError: X or labels that do not fit the network or each other, or contain NaN; a learning rate so large
             that the outputs overflow; epochs or batch_size below 1.
 
-    Source: chapter 2_core_concepts; 4_mnist_model, epoch-loss.
+    Source: chapter 2_core_concepts; 4_mnist_model, eq-epoch-loss.
 
     >>> from mlmath.network import Dense
     >>> from mlmath.optimizers import SGD
