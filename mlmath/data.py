@@ -61,7 +61,7 @@ def load_mnist(path: str | os.PathLike | None = None) -> Digits:
     """
     name, path = ("path", path) if path is not None else ("MLMATH_MNIST", os.environ.get("MLMATH_MNIST") or None)
     if not isinstance(path, str | os.PathLike | None):
-        raise TypeError(f"path was {path!r:.60}; it should be a path, or 'stand-in'")
+        raise TypeError(f'path was {path!r:.60}; it should be the path of a file, or "stand-in"')
     if path is None:
         digits = _cached() or _downloaded() or _stand_in()
     elif path == "stand-in":
@@ -114,8 +114,6 @@ def xor() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _named(name: str, path: str | os.PathLike) -> Digits:
-    if not isinstance(path, str | os.PathLike):
-        raise TypeError(f'{name} was {path!r}; it should be the path of a file, or "stand-in"')
     require(Path(path).is_file(), name, repr(str(path)), 'the path of an existing file, or "stand-in"')
     try:
         arrays = _parse(Path(path).read_bytes())

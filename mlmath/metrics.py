@@ -42,7 +42,7 @@ def wilson_interval(correct: int, n: int, z: float = 1.96) -> tuple[float, float
     Raises:
         ValueError: n < 1, `correct` not from 0 to n, z not above 0.
 
-    Source: chapter 4_mnist_model, binomial-error; Wilson, JASA 1927.
+    Source: chapters 4_mnist_model, eq-binomial-error, and 5_3_generalization, eq-wilson; Wilson, JASA 1927.
 
     >>> low, high = wilson_interval(9734, 10_000)
     >>> round(low, 4), round(high, 4)
@@ -107,7 +107,7 @@ def calibration(P: np.ndarray, labels: np.ndarray, bins: int = 15) -> Calibratio
     Raises:
         ValueError: P outside [0, 1] or rows that do not sum to 1, no example, labels that do not fit.
 
-    Source: chapter 4_mnist_model, ece; Guo et al., ICML 2017; Naeini, Cooper and Hauskrecht, AAAI 2015.
+    Source: chapter 4_mnist_model, eq-ece; Guo et al., ICML 2017; Naeini, Cooper and Hauskrecht, AAAI 2015.
 
     >>> found = calibration([[0.9, 0.1], [0.9, 0.1], [0.4, 0.6]], [0, 1, 1], bins=2)
     >>> found.counts, round(found.error, 6)  # one bin: |2/3 − 0.8|

@@ -205,6 +205,19 @@ def test_a_page_can_be_read_without_scripts(new_page, homes, path):  # noqa: F81
             assert picture.is_hidden() or picture.evaluate("picture => picture.naturalWidth") > 0
 
 
+@every_page
+def test_a_page_is_whole_at_twice_the_size_and_without_motion(new_page, homes, path):  # noqa: F811
+    twice = {"viewport": {"width": 640, "height": 400}, "device_scale_factor": 2, "reduced_motion": "reduce"}
+    page = ready(new_page(**twice), homes["http"] + path)
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= 640
+    assert page.evaluate("getComputedStyle(document.documentElement).scrollBehavior") == "auto"
+    slider = page.locator(".explore input[type=range]")
+    if slider.count():
+        before = slider.first.input_value()
+        slider.first.press("ArrowRight" if before != slider.first.get_attribute("max") else "ArrowLeft")
+        assert slider.first.input_value() != before
+
+
 class Page(html.parser.HTMLParser):
     """The ids of a page, and what it refers to."""
 
