@@ -11,7 +11,8 @@ On machines of your own, on each of them the same line, with its own index in TF
 
 A worker computes the gradient on its share of the batch, the shares are summed over all workers, and each takes the
 same step. (A loop of its own, since the `fit` of Keras 3.15 fails under MultiWorkerMirroredStrategy.) Worker 0 keeps a
-checkpoint; a folder that has one is continued from it. At its end worker k stores its weights in worker-k.npz.
+checkpoint; a folder that has one is continued from it (nobody checks that --seed and --data are still the same). At its
+end worker k stores its weights in worker-k.npz.
 
 A worker ends with 0 when the training is done, 2 for a bad TF_CONFIG, 3 when TensorFlow could not go on (a partner is
 lost, or the worker's own port is taken), and by SIGALRM (the shell says "Alarm clock") when the others kept it waiting
@@ -173,6 +174,10 @@ def train(options: argparse.Namespace, workers: int, rank: int) -> None:
 
 def launch(options: argparse.Namespace) -> int:
     options.out.mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` is as Ctrl-C: no worker is left behind
+    if (at := latest(options.out)) > options.steps:
+        print(f"--steps was {options.steps}; it should be at least {at}, the step of the checkpoint in --out")
+        return FAILED
     kill_at = options.kill_at
     for attempt in range(options.restarts + 1):
         addresses, said = free_addresses(options.workers), [said_by(options, k) for k in range(options.workers)]
@@ -184,7 +189,7 @@ def launch(options: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             print(f"stopped; the same command continues from step {latest(options.out)}")
             return FAILED
-        finally:  # after an error, and after Ctrl-C too, no worker is left behind
+        finally:
             for process in processes:
                 process.kill()
                 process.wait()

@@ -82,6 +82,31 @@ def test_where_no_restart_is_left_it_says_so_and_leaves_no_process_behind(tmp_pa
     assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
 
 
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_launcher_that_is_stopped_leaves_no_process_behind(tmp_path, sent):
+    command = [sys.executable, PROGRAM, "--steps=100000", f"--out={tmp_path}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as launcher:
+        try:
+            assert launcher.stdout.readline().startswith("step 1/100000")
+            workers = children(launcher.pid)
+            assert len(workers) == 2
+            launcher.send_signal(sent)
+            said, _ = launcher.communicate(timeout=SECONDS)
+        finally:
+            launcher.kill()
+    assert launcher.returncode == 1
+    assert said.splitlines()[-1].startswith("stopped; the same command continues from step ")
+    assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
+
+
+def test_fewer_steps_than_the_folder_has_are_refused_and_not_called_done(tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "ckpt-20.index").touch()
+    done = run("--steps=5", f"--out={tmp_path}")
+    assert done.returncode == 1
+    assert done.stdout.startswith("--steps was 5; it should be at least 20")
+
+
 def children(pid):
     found = Path(f"/proc/{pid}/task/{pid}/children")
     if not found.exists():
