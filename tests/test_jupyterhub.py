@@ -19,6 +19,7 @@ import httpx
 import pytest
 import websocket
 import yaml
+from browser import browser  # noqa: F401
 from build_book import ROOT
 
 FOLDER = ROOT / "deploy" / "jupyterhub"
@@ -256,6 +257,29 @@ def test_everybody_has_the_notebooks(two):
 def test_the_books_code_runs_in_their_kernels(two):
     code = "import mlmath, tensorflow; print(mlmath.relu(tensorflow.constant([-1.0, 2.0]).numpy()))"
     assert two[0].run(code) == "[0. 2.]\n"
+
+
+def test_in_two_browsers_a_chapter_opens_runs_and_its_figures_move(hub, two, browser):  # noqa: F811
+    for person in two:
+        page = browser.new_context(viewport={"width": 1200, "height": 900}).new_page()
+        page.goto(f"{hub.url}/user/{person.name}/lab/tree/3_2_activation_functions.ipynb")
+        page.locator("input[name=username]").fill(person.name)
+        page.locator("input[name=password]").fill(person.password)
+        page.locator("input[type=submit]").click()
+        page.get_by_text("| Idle").wait_for(timeout=60_000)
+        page.locator(".jp-CodeCell .cm-content").first.click()
+        page.keyboard.press("Control+Enter")
+        page.locator(".jp-InputPrompt", has_text="[1]:").first.wait_for()
+        page.get_by_text("| Busy").wait_for(state="detached", timeout=90_000)
+        slider = page.locator(".explore input[type=range]").first
+        until(lambda slider=slider, page=page: slider.count() or page.mouse.wheel(0, 600))
+        seen = []
+        for key in ("Home", "End"):
+            slider.press(key)
+            page.wait_for_timeout(500)
+            seen.append(slider.evaluate("slider => slider.closest('.explore').querySelector('svg').innerHTML"))
+        assert seen[0] != seen[1]
+        page.context.close()
 
 
 def test_an_edit_survives_a_new_start_and_what_was_deleted_comes_back(two):
