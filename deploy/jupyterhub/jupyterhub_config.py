@@ -44,7 +44,7 @@ c.NativeAuthenticator.seconds_before_next_try = 300
 c.Spawner.cmd = [sys.executable, str(HERE / "start_server.py")]
 c.Spawner.notebook_dir = "~/deep-learning"
 c.Spawner.default_url = "/lab"
-c.Spawner.start_timeout = 120
+c.Spawner.start_timeout = c.Spawner.http_timeout = 120  # a whole class starting at once is slow
 c.Spawner.environment = {
     "OPENBLAS_NUM_THREADS": "1",  # threads of many users would only wait for each other
     "OMP_NUM_THREADS": "1",
