@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -85,7 +86,8 @@ def test_where_no_restart_is_left_it_says_so_and_leaves_no_process_behind(tmp_pa
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_a_launcher_that_is_stopped_leaves_no_process_behind(tmp_path, sent):
     command = [sys.executable, PROGRAM, "--steps=100000", f"--out={tmp_path}"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as launcher:
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # what is started in the background ignores it
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=heed) as launcher:  # noqa: PLW1509
         try:
             assert launcher.stdout.readline().startswith("step 1/100000")
             workers = children(launcher.pid)

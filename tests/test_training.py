@@ -200,7 +200,15 @@ def test_an_interrupt_lets_the_step_finish_and_the_history_agree():
     assert all((a == b).all() for a, b in zip(stopped.parameters, straight.parameters, strict=True))
 
 
-def test_a_second_interrupt_stops_at_once_and_the_handler_is_put_back():
+@pytest.fixture
+def interruptible():
+    """Python's own handler, also where the tests were started in the background, which ignores interrupts."""
+    found = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, found)
+
+
+def test_a_second_interrupt_stops_at_once_and_the_handler_is_put_back(interruptible):
     X, labels = data()
     before = signal.getsignal(signal.SIGINT)
     optimizer = InterruptedInTheMiddle(0.1)
