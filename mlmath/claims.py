@@ -67,9 +67,8 @@ def claim(
     worst = values[outside.argmax()]
     assert outside.max() <= 0, f"claim {text!r}: {of} was {worst:.6g}, it should lie between {low:.6g} and {high:.6g}"
 
-    span, runs = f"{values.min():.3g} to {values.max():.3g}", f"{values.size} runs"
-    if values.size == 1:
-        span, runs = f"{values[0]:.3g}", "1 run"
+    ends = dict.fromkeys(f"{end:.3g}" for end in (values.min(), values.max()))  # one number where both are the same
+    span, runs = " to ".join(ends), f"{values.size} run{'s' * (values.size > 1)}"
     print(f"{'✓ shows' if shows else '✗ does not show'}: {text.rstrip('.')}.")
     print(f"  {of}: {span} over {runs} ({ran}). Said by: {said_by.rstrip('.')}.")
 

@@ -16,6 +16,11 @@ def test_the_line_has_sentence_spread_and_source(capsys):
     ]
 
 
+def test_runs_that_agree_are_one_number(capsys):
+    claim("It helps", [1, 1.0001, 1], (0, 2), **WORDS)
+    assert ": 1 over 3 runs (" in capsys.readouterr().out
+
+
 def test_what_does_not_show_says_so(capsys):
     claim("It helps.", [-0.001], (-0.01, 0.001), **WORDS, shows=False)
     assert capsys.readouterr().out.startswith("✗ does not show: It helps.\n  gain in accuracy: -0.001 over 1 run (")
