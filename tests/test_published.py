@@ -1,12 +1,9 @@
 """What a published book has besides its pages."""
 
-import sys
 from xml.etree import ElementTree
 
 from bs4 import BeautifulSoup
 from build_book import ROOT
-
-sys.path.insert(0, str(ROOT / "book" / "_ext"))
 from published import not_found, preview, sitemap
 
 BASE = "https://example.org/deep/"
