@@ -42,22 +42,32 @@ class LinkTerms(SphinxTransform):
     def link(self, text, pattern, names):
         """Replace `text` by itself with links in it; a term that got its link is taken from `names`."""
         parts, done, whole = [], 0, text.astext()
+        block = enclosing_block(text)
         for found in pattern.finditer(whole):
             term = names.pop(found[1].lower(), None)
             if term:
-                parts += [nodes.Text(whole[done : found.start()]), *self.linked(term, found[0])]
+                parts += [nodes.Text(whole[done : found.start()]), *self.linked(term, found[0], block)]
                 done = found.end()
         if parts:
             text.parent.replace(text, [*parts, nodes.Text(whole[done:])])
 
-    def linked(self, term, words):
-        place = nodes.make_id(f"term-used-{term}")
-        entry = addnodes.index(entries=[("single", term, place, "", None)])
+    def linked(self, term, words, block):
+        """A link to the term, and an index entry for the block of text: the search shows the text of a result's place."""
+        if not block["ids"]:
+            block["ids"] = [nodes.make_id(f"term-used-{term}")]
+        entry = addnodes.index(entries=[("single", term, block["ids"][0], "", None)])
         link = addnodes.pending_xref(
             "", nodes.inline("", words), refdomain="std", reftype="term", reftarget=term, refdoc=self.env.docname,
             refexplicit=True, refwarn=True, classes=["term"],
         )  # fmt: skip
-        return entry, nodes.target("", "", ids=[place]), link
+        return entry, link
+
+
+def enclosing_block(node):
+    """The paragraph, or what else is no part of a line, that a text stands in."""
+    while isinstance(node, nodes.Inline | nodes.Text):
+        node = node.parent
+    return node
 
 
 def running(text) -> bool:
