@@ -52,7 +52,7 @@ class LinkTerms(SphinxTransform):
             text.parent.replace(text, [*parts, nodes.Text(whole[done:])])
 
     def linked(self, term, words, block):
-        """A link to the term, and an index entry for the block of text: the search shows the text of a result's place."""
+        """A link to the term, and an index entry for its block: the search shows the text found at an entry's place."""
         if not block["ids"]:
             block["ids"] = [nodes.make_id(f"term-used-{term}")]
         entry = addnodes.index(entries=[("single", term, block["ids"][0], "", None)])
