@@ -8,7 +8,7 @@ export OMP_NUM_THREADS := 1
 export TF_CPP_MIN_LOG_LEVEL := 3
 
 .DEFAULT_GOAL := help
-.PHONY: help book serve pdf zip wheel test test-stand-in lab run chapter formulas claims count planted bench lock clean
+.PHONY: help book serve pdf zip wheel test test-stand-in lab run chapter repository formulas claims count planted bench lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -49,6 +49,9 @@ run: .venv/ready ## execute the notebooks anew, those named in NB="book/… book
 
 chapter: .venv/ready ## begin a chapter, NAME=3_8_batch_normalization: a skeleton that passes the structure tests
 	@$(BIN)/python scripts/new_chapter.py $(NAME)
+
+repository: .venv/ready ## name the repository, URL=https://…: links, Binder and Colab, and what a notebook alone installs
+	@$(BIN)/python scripts/name_repository.py $(URL)
 
 formulas: .venv/ready ## collect the labelled equations and their checks from the notebooks into book/formulas.md
 	@$(BIN)/python scripts/collect_formulas.py

@@ -12,6 +12,7 @@ from pathlib import Path
 import nbformat
 from collect_claims import claims
 from collect_formulas import ROOT, chapters, formulas
+from name_repository import TAG
 
 README = ROOT / "README.md"
 BEGIN, END = "<!-- counted by `make count` -->\n", "<!-- end -->"
@@ -21,6 +22,7 @@ def count(path: Path) -> dict[str, int]:
     """What one chapter has."""
     cells = nbformat.read(path, as_version=4).cells
     code = [cell for cell in cells if cell.cell_type == "code" and cell.source.strip()]
+    code = [cell for cell in code if TAG not in cell.metadata.get("tags", [])]  # what the page leaves out
     text = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
     free = [cell for cell in code if "nbval-ignore-output" in cell.metadata.get("tags", [])]
     equations = formulas(path)[1]

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import nbformat
+from name_repository import TAG, alone
 from run_notebooks import ENVIRONMENT, run
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -30,6 +31,9 @@ About 30 minutes. You need …
 The article states:
 
 > …
+
+code {tag}|
+{alone}
 
 code|
 import matplotlib.pyplot as plt
@@ -191,10 +195,12 @@ def notebook(name: str) -> nbformat.NotebookNode:
         "title": found["words"].replace("_", " ").capitalize(),
         "label": f"eq-{found['words'].replace('_', '-')}",
         "exercise": exercise,
+        "tag": TAG,
+        "alone": alone(),
         "more": "\n".join(MORE.format(k=k, exercise=exercise) for k in range(1, 5)),
     }
     book, cells = nbformat.v4, []
-    for part in re.split(r"^(?=(?:md|code)[ a-z]*\|$)", CELLS.format(**words).strip(), flags=re.M)[1:]:
+    for part in re.split(r"^(?=(?:md|code)[ a-z-]*\|$)", CELLS.format(**words).strip(), flags=re.M)[1:]:
         (kind, *tags), source = part.split("|", 1)[0].split(), part.split("|", 1)[1].strip()
         made = book.new_markdown_cell(source) if kind == "md" else book.new_code_cell(source)
         if tags:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from name_repository import TAG
 
 ROOT = Path(__file__).resolve().parents[1]
 CHAPTERS = sorted((ROOT / "book").glob("[0-9]*.ipynb"))
@@ -18,7 +19,9 @@ def cells(stem: str) -> list[Any]:
 
 
 def code_cells(stem: str) -> list[Any]:
-    return [cell for cell in cells(stem) if cell.cell_type == "code" and cell.source.strip()]
+    """Those of the chapter: the first one, which installs what a notebook alone lacks, is left out."""
+    code = [cell for cell in cells(stem) if cell.cell_type == "code" and cell.source.strip()]
+    return [cell for cell in code if TAG not in tags(cell)]
 
 
 def tags(cell: Any) -> list[str]:

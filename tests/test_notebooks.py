@@ -7,6 +7,7 @@ from collections import Counter
 
 import nbformat
 import pytest
+from name_repository import TAG, alone
 from notebooks import CHAPTERS, ROOT, STEMS, cells, code_cells, exercises, labels_of_equations, printed, prose, tags
 from run_notebooks import local_paths, normal
 
@@ -16,7 +17,7 @@ LAST_PARTS = ["What goes wrong", "In the MNIST model", "Exercises", "Summary", "
 KINDS = ("By hand:", "In code:", "To think about:")
 FILLER = r"\b(it can be shown|simply|obviously|trivially|clearly,|of course|it is easy to see|needless to say)\b"
 FREE = "nbval-ignore-output"
-TAGS = {FREE, "exercise", "check", "solution", "hide-input", "hide-output", "hide-cell", "raises-exception"}
+TAGS = {FREE, "exercise", "check", "solution", "hide-input", "hide-output", "hide-cell", "raises-exception", TAG}
 
 FOREIGN = {"lr", "eta", "y_pred", "Y_pred", "y_true", "dLdW", "dL_dW", "grad_W", "num_epochs", "n_epochs"}
 NO_SEED = r"default_rng\(\s*\)|np\.random\.(?!default_rng|Generator|SeedSequence)\w+"
@@ -41,6 +42,14 @@ def test_the_parts_are_there_in_order(stem):
     assert headings[-len(LAST_PARTS) :] == LAST_PARTS
     assert ":class: prelude" in cells(stem)[0].source + cells(stem)[1].source, "time to read and what to know before"
     assert re.search(r"^###? Predict, then move", prose(stem), flags=re.M)
+
+
+@chapter
+def test_it_begins_with_the_cell_that_installs_what_a_notebook_alone_lacks(stem):
+    first = next(cell for cell in cells(stem) if cell.cell_type == "code")
+    assert first.source == alone(), "make repository writes it"
+    assert [cell for cell in cells(stem) if TAG in tags(cell)] == [first]
+    assert first.outputs == []
 
 
 @chapter
@@ -76,7 +85,8 @@ def test_cells_are_short(stem):
 
 @chapter
 def test_every_cell_has_run_in_order_without_error_or_warning(stem):
-    assert [cell.execution_count for cell in code_cells(stem)] == list(range(1, len(code_cells(stem)) + 1))
+    counts = [cell.execution_count for cell in cells(stem) if cell.cell_type == "code" and cell.source.strip()]
+    assert counts == list(range(1, len(counts) + 1))
     for cell in code_cells(stem):
         kinds = {output.output_type for output in cell.outputs}
         assert "error" not in kinds or "raises-exception" in tags(cell), cell.source
