@@ -14,26 +14,29 @@ same step. (A loop of its own, since the `fit` of Keras 3.15 fails under MultiWo
 checkpoint; a folder that has one is continued from it (nobody checks that --seed and --data are still the same). At its
 end worker k stores its weights in worker-k.npz.
 
-A worker ends with 0 when the training is done, 2 for a bad TF_CONFIG, 3 when TensorFlow could not go on (a partner is
-lost, or the worker's own port is taken), and by SIGALRM (the shell says "Alarm clock") when the others kept it waiting
-for longer than --patience seconds.
+A worker ends with 0 when the training is done, 2 for a bad argument or TF_CONFIG, 3 when TensorFlow could not go on (a
+partner is lost, or the worker's own port is taken), and by SIGALRM (the shell says "Alarm clock") when the others kept
+it waiting for longer than --patience seconds.
 """
 
 import argparse
 import functools
 import json
+import math
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 
 EXAMPLE = '{"cluster": {"worker": ["host:port", "host:port"]}, "task": {"type": "worker", "index": 0}}'
-DONE, FAILED, BAD_CONFIG, CANNOT_GO_ON = range(4)
+EXAMPLES = {"synthetic": 1000, "digits": 60_000}
+DONE, FAILED, BAD_ARGUMENT, CANNOT_GO_ON = range(4)
 
 
 # What a worker needs to know: who the others are, and which examples are its own.
@@ -92,7 +95,7 @@ def examples(name: str) -> tuple[np.ndarray, np.ndarray]:
         (X, labels), _ = load_mnist()
         return as_rows(X), labels.astype(np.int32)
     rng = np.random.default_rng(0)
-    X = rng.random((1000, 784), np.float32)
+    X = rng.random((EXAMPLES[name], 784), np.float32)
     return X, (X @ rng.normal(size=(784, 10))).argmax(axis=1).astype(np.int32)
 
 
@@ -104,7 +107,7 @@ def work(options: argparse.Namespace) -> int:
         addresses, rank = read_config(os.environ.get("TF_CONFIG"))
     except ValueError as error:
         print(error, file=sys.stderr)
-        return BAD_CONFIG
+        return BAD_ARGUMENT
     import tensorflow as tf  # only now: a mistake in TF_CONFIG should not take five seconds to be named
 
     others = ", ".join(address for k, address in enumerate(addresses) if k != rank)
@@ -173,11 +176,7 @@ def train(options: argparse.Namespace, workers: int, rank: int) -> None:
 
 
 def launch(options: argparse.Namespace) -> int:
-    options.out.mkdir(parents=True, exist_ok=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` is as Ctrl-C: no worker is left behind
-    if (at := latest(options.out)) > options.steps:
-        print(f"--steps was {options.steps}; it should be at least {at}, the step of the checkpoint in --out")
-        return FAILED
     kill_at = options.kill_at
     for attempt in range(options.restarts + 1):
         addresses, said = free_addresses(options.workers), [said_by(options, k) for k in range(options.workers)]
@@ -267,29 +266,63 @@ def latest(out: Path) -> int:
     return max((int(path.stem.rpartition("-")[2]) for path in (out / "checkpoints").glob("*.index")), default=0)
 
 
+# The command line.
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> None:
+        """One line; --help has the rest."""
+        self.exit(BAD_ARGUMENT, message.removeprefix("argument ").replace(": was ", " was ", 1) + "\n")
+
+
+def number(kind: type, low: float, high: float = 2**31 - 1):
+    """A reader of numbers of a kind, within bounds."""
+    kind_in_words = "a whole number" if kind is int else "a number"
+
+    def read(text: str):
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"was {text!r}; it should be {kind_in_words} from {low} to {high}")
+        return value
+
+    return read
+
+
+def folder(path: Path, parents: bool) -> Path:
+    """The folder `path`, made if it is not there, with its parents if they may be made, and found to take files."""
+    try:
+        path.mkdir(parents=parents, exist_ok=True)
+        tempfile.TemporaryFile(dir=path).close()
+    except OSError as error:
+        raise ValueError(f"--out was {str(path)!r}; it should be a folder to write to ({error.strerror})") from None
+    return path
+
+
 def main(arguments: list[str] | None = None) -> int:
-    def at_least(low: float, kind: type):
-        def number(text: str):
-            if not kind(text) >= low:
-                raise argparse.ArgumentTypeError(f"was {text}; it should be at least {low}")
-            return kind(text)
-
-        return number
-
-    add = (parser := argparse.ArgumentParser(description=__doc__.splitlines()[0])).add_argument
+    add = (parser := Parser(description=__doc__.splitlines()[0])).add_argument
     add("--worker", action="store_true", help="be one worker, as TF_CONFIG says, instead of starting them")
-    add("--workers", type=at_least(1, int), default=2, help="how many to start (2)")
-    add("--restarts", type=at_least(0, int), default=1, help="how often to start all again after a failure (1)")
-    add("--steps", type=at_least(1, int), default=200, help="steps to take in all (200)")
-    add("--batch-size", type=at_least(1, int), default=128, help="examples in a batch, all workers together (128)")
-    add("--seed", type=at_least(0, int), default=0, help="of the weights and of the order of the examples (0)")
-    add("--data", choices=["synthetic", "digits"], default="synthetic", help="what to train on (synthetic)")
-    add("--save-every", type=at_least(1, int), default=10, help="steps from checkpoint to checkpoint (10)")
-    add("--patience", type=at_least(0.1, float), default=60.0, help="seconds a worker waits for the others (60)")
-    add("--kill-at", type=at_least(0, int), default=0, help="let the last worker be killed, once, after this step")
+    add("--workers", type=number(int, 1, 64), default=2, help="how many to start (2)")
+    add("--restarts", type=number(int, 0), default=1, help="how often to start all again after a failure (1)")
+    add("--steps", type=number(int, 1), default=200, help="steps to take in all (200)")
+    add("--batch-size", type=number(int, 1), default=128, help="examples in a batch, all workers together (128)")
+    add("--seed", type=number(int, 0), default=0, help="of the weights and of the order of the examples (0)")
+    add("--data", choices=list(EXAMPLES), default="synthetic", help="what to train on (synthetic)")
+    add("--save-every", type=number(int, 1), default=10, help="steps from checkpoint to checkpoint (10)")
+    add("--patience", type=number(float, 0.1, 86400), default=60.0, help="seconds a worker waits for the others (60)")
+    add("--kill-at", type=number(int, 0), default=0, help="let the last worker be killed, once, after this step")
     add("--out", type=Path, default=Path("_build/distributed"), help="checkpoints, weights, logs")
     options = parser.parse_args(arguments)
-    options.out = options.out.absolute()
+    try:  # a worker's folder is shared: where its parent is missing, so is the share
+        options.out = folder(options.out.absolute(), parents=not options.worker)
+    except ValueError as error:
+        parser.error(str(error))
+    if options.batch_size > (m := EXAMPLES[options.data]):
+        parser.error(f"--batch-size was {options.batch_size}; it should be at most {m}, the examples of --data")
+    if (at := latest(options.out)) > options.steps:
+        parser.error(f"--steps was {options.steps}; it should be at least {at}, the step of the checkpoint in --out")
     return work(options) if options.worker else launch(options)
 
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import train_distributed
-from train_distributed import batch_of, free_addresses, read_config, share
+from train_distributed import EXAMPLES, batch_of, examples, folder, free_addresses, main, read_config, share
 
 PROGRAM = Path(train_distributed.__file__)
 SECONDS = 240  # a limit for a busy machine; on a quiet one no test takes a tenth of it
@@ -104,9 +105,9 @@ def test_a_launcher_that_is_stopped_leaves_no_process_behind(tmp_path, sent):
 def test_fewer_steps_than_the_folder_has_are_refused_and_not_called_done(tmp_path):
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "ckpt-20.index").touch()
-    done = run("--steps=5", f"--out={tmp_path}")
-    assert done.returncode == 1
-    assert done.stdout.startswith("--steps was 5; it should be at least 20")
+    assert complaint("--steps=5", f"--out={tmp_path}") == (
+        "--steps was 5; it should be at least 20, the step of the checkpoint in --out"
+    )
 
 
 def children(pid):
@@ -167,6 +168,84 @@ def test_the_program_ends_at_once_and_in_one_line_for_a_bad_tf_config(tmp_path):
     assert done.stderr == "TF_CONFIG: index was 2; it should be in 0 … 1\n"
 
 
+def complaint(*options, **environment):
+    """The one line with which the program refuses its arguments."""
+    done = run(*options, **environment)
+    assert done.returncode == 2 and done.stdout == "", done.stdout + done.stderr
+    (line,) = done.stderr.splitlines()
+    return line
+
+
+@pytest.mark.parametrize(
+    ("option", "was", "should_be"),
+    [
+        ("--patience", "inf", "a number from 0.1 to 86400"),
+        ("--patience", "nan", "a number from 0.1 to 86400"),
+        ("--patience", "0", "a number from 0.1 to 86400"),
+        ("--patience", "-1", "a number from 0.1 to 86400"),
+        ("--patience", "a minute", "a number from 0.1 to 86400"),
+        ("--workers", "0", "a whole number from 1 to 64"),
+        ("--workers", "two", "a whole number from 1 to 64"),
+        ("--workers", "100000", "a whole number from 1 to 64"),
+        ("--steps", "0", "a whole number from 1 to 2147483647"),
+        ("--steps", "1e3", "a whole number from 1 to 2147483647"),
+        ("--batch-size", "-128", "a whole number from 1 to 2147483647"),
+        ("--save-every", "0", "a whole number from 1 to 2147483647"),
+        ("--restarts", "-1", "a whole number from 0 to 2147483647"),
+        ("--seed", "99999999999", "a whole number from 0 to 2147483647"),
+        ("--kill-at", "-1", "a whole number from 0 to 2147483647"),
+    ],
+)
+def test_an_impossible_number_is_refused_in_one_line(capsys, option, was, should_be):
+    with pytest.raises(SystemExit) as end:
+        main([f"{option}={was}"])
+    assert end.value.code == 2
+    assert capsys.readouterr().err == f"{option} was {was!r}; it should be {should_be}\n"
+
+
+@pytest.mark.parametrize("options", [("--shards=3",), ("--data=letters",), ("--patience",), ("three",)])
+def test_what_is_no_option_is_refused_in_one_line_that_names_it(options):
+    assert options[0].split("=")[0] in complaint(*options)
+
+
+def test_a_batch_larger_than_the_data_is_refused(tmp_path):
+    assert complaint("--batch-size=1001", f"--out={tmp_path}") == (
+        "--batch-size was 1001; it should be at most 1000, the examples of --data"
+    )
+
+
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    for out in ("file", "file/below"):
+        line = complaint(f"--out={tmp_path / out}")
+        assert line.startswith(f"--out was '{tmp_path / out}'; it should be a folder to write to (")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_folder_that_takes_no_files_is_refused(capsys):
+    with tempfile.TemporaryDirectory() as out:
+        os.chmod(out, 0o555)
+        if root := os.geteuid() == 0:  # may write everywhere
+            os.chown(out, 65534, -1)
+            os.seteuid(65534)
+        try:
+            with pytest.raises(SystemExit) as end:
+                main([f"--out={out}"])
+        finally:
+            if root:
+                os.seteuid(0)
+    assert end.value.code == 2
+    assert capsys.readouterr().err == f"--out was '{out}'; it should be a folder to write to (Permission denied)\n"
+
+
+def test_the_launcher_makes_missing_parents_and_a_worker_does_not(tmp_path):
+    assert folder(tmp_path / "a" / "b", parents=True).is_dir()
+    out = tmp_path / "unmounted" / "share"
+    line = complaint("--worker", f"--out={out}", tf_config=config(HERE))
+    assert line == f"--out was '{out}'; it should be a folder to write to (No such file or directory)"
+    assert not out.parent.exists()
+
+
 @pytest.mark.parametrize("workers", [1, 2, 3, 7, 40])
 def test_shares_are_the_batch_once_and_as_even_as_can_be(workers):
     batch = batch_of(0, 100, 33, seed=0)
@@ -180,3 +259,8 @@ def test_an_epoch_of_batches_has_each_example_once_and_the_next_another_order():
     assert [sorted(epoch) for epoch in epochs] == [list(range(100))] * 2
     assert not np.array_equal(*epochs)
     assert len(batch_of(3, 100, 33, seed=0)) == 1
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_there_are_as_many_examples_as_the_largest_batch(name):
+    assert len(examples(name)[0]) == EXAMPLES[name]
