@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import re
 import tomllib
 
 import pytest
@@ -39,6 +40,8 @@ def test_a_wrong_answer_is_told_so(stem, label):
         out.truncate(out.seek(0))
         exec(check_cells(stem)[label], space)
     assert out.getvalue().startswith(f"✗ {label}: "), out.getvalue()
+    nonsense = re.search("stops with|should be numbers|has shape", out.getvalue())
+    assert not nonsense, f"a plausible answer runs, and gives numbers of the right shape: {out.getvalue()}"
 
 
 @pytest.mark.parametrize("stem", STEMS)
