@@ -220,20 +220,22 @@ def enter(contents: str, name: str) -> str:
 
 
 def main() -> None:
-    name = sys.argv[1] if len(sys.argv) == 2 else ""
-    if not NAME.fullmatch(name):
+    name = " ".join(sys.argv[1:])
+    if not (found := NAME.fullmatch(name)):
         sys.exit(f"NAME was {name!r}; it should be a number and words, such as 3_8_batch_normalization")
-    path = ROOT / "book" / f"{name}.ipynb"
-    if path.exists():
-        sys.exit(f"{path.relative_to(ROOT)} exists; it was left as it is")
+    path, answers = ROOT / "book" / f"{name}.ipynb", ROOT / "tests" / "wrong_answers" / f"{name}.toml"
+    same_number = path.parent.glob(f"{found['number']}_[a-z]*.ipynb")
+    for taken in [path, answers, *same_number]:
+        if taken.exists():
+            sys.exit(f"{taken.relative_to(ROOT)} exists; it was left as it is, and no chapter was begun")
     nbformat.write(notebook(name), path)
-    exercise = f"ex-{NAME.fullmatch(name)['number'].replace('_', '-')}"
-    (ROOT / "tests" / "wrong_answers" / f"{name}.toml").write_text(WRONG.format(exercise=exercise))
+    answers.write_text(WRONG.format(exercise=f"ex-{found['number'].replace('_', '-')}"))
     contents = ROOT / "_toc.yml"
     contents.write_text(enter(contents.read_text(), name))
     os.environ.update(ENVIRONMENT)
-    trouble = run(path)
-    print(trouble or f"Fill book/{name}.ipynb, then `make run NB=book/{name}.ipynb formulas claims` and `make test`.")
+    if trouble := run(path):
+        sys.exit(trouble)
+    print(f"Fill book/{name}.ipynb, then `make run NB=book/{name}.ipynb formulas claims` and `make test`.")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, DeadKernelError
+from nbformat.reader import NotJSONError
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -85,6 +86,10 @@ def run(path: Path) -> str | None:
         notebook = execute(path)
     except CellExecutionError as error:
         return str(error)
+    except (NotJSONError, nbformat.ValidationError):
+        return "it is not a notebook, and was left as it is"
+    except DeadKernelError:
+        return "its kernel died; nothing was stored"
     if trouble := local_paths(notebook):
         return "\n".join(trouble)
     if path.read_bytes() != before:
@@ -96,6 +101,8 @@ def run(path: Path) -> str | None:
 
 
 def main(paths: list[Path]) -> None:
+    if missing := [str(path) for path in paths if not path.is_file()]:
+        sys.exit(f"There is no {', no '.join(missing)}; nothing was run. A notebook is named by its path from here.")
     os.environ.update(ENVIRONMENT)
     failures = 0
     for k, path in enumerate(paths, 1):

@@ -41,7 +41,17 @@ def test_a_chapter_that_exists_is_left_alone(fork):
     assert (fork / "book" / f"{STEM}.ipynb").read_bytes() == before
 
 
-@pytest.mark.parametrize("name", ["", "batch_norm", "3_8", "3_8_Batch", "../3_8_batch"])
+@pytest.mark.parametrize("name", ["7_1_another_thing", "8_2_with_answers"])
+def test_nothing_of_another_chapter_is_written_over(fork, name):
+    (fork / "tests" / "wrong_answers" / "8_2_with_answers.toml").write_text("mine")
+    contents = (fork / "_toc.yml").read_bytes()
+    refused = python(fork, "scripts/new_chapter.py", name)
+    assert refused.returncode == 1 and "exists; it was left as it is, and no chapter was begun" in refused.stderr
+    assert not (fork / "book" / f"{name}.ipynb").exists() and (fork / "_toc.yml").read_bytes() == contents
+    assert (fork / "tests" / "wrong_answers" / "8_2_with_answers.toml").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["", "batch_norm", "3_8", "3_8_Batch", "../3_8_batch", "3_8_two words"])
 def test_another_kind_of_name_is_refused(name):
     refused = python(ROOT, "scripts/new_chapter.py", name)
     assert refused.returncode == 1 and "NAME was" in refused.stderr
