@@ -1,5 +1,6 @@
 """What a published book needs besides its pages: a page for wrong addresses, and, once `html: baseurl` in _config.yml
-names the place where it is published, a site map and what other sites show of a page that is shared."""
+names the place where it is published, a site map and what other sites show of a page that is shared. Once
+`repository: url` names its repository, the pages link to it, and chapters to the services that run them."""
 
 import html
 import re
@@ -87,7 +88,17 @@ def finish(app, exception):
         (out / "sitemap.xml").write_text(sitemap(base_of(app), pages))
 
 
+def leave_out_launches(app, config):
+    """The theme makes the links to the services, and stops where there is no repository to name in them."""
+    options = config.html_theme_options
+    repository, services = options.get("repository_url", ""), options.pop("launch_buttons", {})
+    if repository:
+        known = {name: value for name, value in services.items() if name != "colab_url" or "github.com/" in repository}
+        options["launch_buttons"] = known
+
+
 def setup(app):
+    app.connect("config-inited", leave_out_launches)
     app.connect("html-page-context", add_preview, priority=950)  # after `page` has written the description
     app.connect("build-finished", finish, priority=950)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
