@@ -6,9 +6,9 @@ The notebooks are executed as they stand. Each check is then repeated with error
 
 - in the result: one side with a wrong sign, a wrong factor, and a wrong index (two symbols exchanged, the entries of an
   array one place off);
-- in the formula: the cell is executed again with one place changed, in it or in a function of the notebook that it
-  calls: + for −, a number doubled, a factor or divisor forgotten, [1] for [0], W2 for W1, A for Aᵀ, BA for AB. A cell
-  that takes longer than a second, or does not give the same numbers again, is left out of this.
+- in the formula: the cell is executed again with one place changed, in it or in the functions and formulas of earlier
+  cells that it uses: + for −, a number doubled, a factor or divisor forgotten, [1] for [0], W2 for W1, A for Aᵀ, BA for
+  AB. A cell that takes longer than a second, or does not give the same numbers again, is left out of this.
 
 A change is an error in the equation if it changes one of the two sides. What changes neither (the sign of 0, a formula
 that is symmetric in two symbols, a bound), both (the example, not the equation) or the shape, and what does not run, is
@@ -161,6 +161,11 @@ def is_talk(node: ast.stmt) -> bool:
     return prints or isinstance(node, ast.Assert)
 
 
+def is_formula(statement: ast.stmt) -> bool:
+    arithmetic = ast.BinOp | ast.UnaryOp
+    return isinstance(statement, ast.Assign) and any(isinstance(node, arithmetic) for node in ast.walk(statement.value))
+
+
 class TooSlow(BaseException):
     """No Exception, so that no library swallows it."""
 
@@ -171,7 +176,7 @@ class Planter:
     def __init__(self, shell: Any) -> None:
         self.names = shell.user_ns
         self.planted: list[Planted] = []
-        self.functions: dict[str, ast.FunctionDef] = {}
+        self.written: dict[str, ast.stmt] = {}
         self.made: list[Made] = []  # by the cell at hand
         self.as_made: list[Made] | None = None  # without an error, while the cell is repeated
         self.sides: tuple | None = None
@@ -256,7 +261,8 @@ class Planter:
                     self.plant_in_formulas(tree)
                 except Exception:
                     self.broken += traceback.format_exc()
-            self.functions |= {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+            for statement in tree.body:
+                self.write(statement)
 
     def now(self) -> tuple[dict, list]:
         """All names, and where the random generators stand."""
@@ -269,16 +275,27 @@ class Planter:
         for rng, where in state[1]:
             rng.bit_generator.state = where
 
-    def called(self, tree: ast.AST) -> list[ast.FunctionDef]:
-        """The functions of the notebook that the cell calls, and those that they call."""
-        found: dict[str, ast.FunctionDef] = {}
+    def write(self, statement: ast.stmt) -> None:
+        """Remember what a statement writes, if it is a function or a formula; what it writes otherwise, forget."""
+        function = isinstance(statement, ast.FunctionDef)
+        stored = (
+            node for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+        )
+        for name in [statement.name] if function else {node.id for node in stored}:
+            self.written.pop(name, None)
+            if function or is_formula(statement):
+                self.written[name] = statement
+
+    def behind(self, tree: ast.AST, kinds: Any) -> list[ast.stmt]:
+        """What earlier cells wrote that the cell uses, directly or not, in the order in which they did."""
+        found: set[str] = set()
         trees: list[ast.AST] = [tree]
         while trees:
-            names = {node.id for node in ast.walk(trees.pop()) if isinstance(node, ast.Name)}
-            new = {name: self.functions[name] for name in self.functions if name in names and name not in found}
+            names = {node.id for node in ast.walk(trees.pop()) if isinstance(node, ast.Name)} - found
+            new = {name for name in names if isinstance(self.written.get(name), kinds)}
             found |= new
-            trees += new.values()
-        return list(found.values())
+            trees += [self.written[name] for name in new]
+        return list(dict.fromkeys(statement for name, statement in self.written.items() if name in found))
 
     def repeat(self, tree: ast.Module, as_made: list[Made], seconds: float) -> list[Made]:
         """The checks that the tree makes where the cell was; if it does not run to the end, those before."""
@@ -299,19 +316,24 @@ class Planter:
     def plant_in_formulas(self, tree: ast.Module) -> None:
         first, end = self.made, self.now()
         tree.body = [node for node in tree.body if not is_talk(node)]
-        whole = ast.Module([*self.called(tree), *tree.body], [])
-        start = time.process_time()
-        again = self.repeat(whole, first, 10 * SLOW)
-        seconds = time.process_time() - start
-        if seconds < SLOW and same_checks(first, again):
-            for kind, change in wrong_formulas(whole):
-                for before, now in zip(first, self.repeat(whole, first, 1 + 5 * seconds), strict=False):
-                    error = before[:2] == now[:2] and now.sides and one_side_changed(before.sides, now.sides)
-                    if error and (now.failed or now.check != "identity"):
-                        self.planted.append(Planted(now.label, now.check, kind, change, now.failed))
+        for kinds in ((ast.FunctionDef, ast.Assign), ast.FunctionDef):
+            whole = ast.Module([*self.behind(tree, kinds), *tree.body], [])
+            start = time.process_time()
+            again = self.repeat(whole, first, 10 * SLOW)
+            seconds = time.process_time() - start
+            if seconds < SLOW and same_checks(first, again):
+                self.plant_in(whole, first, seconds)
+                break
         else:
             self.not_repeated += [made.label for made in first]
         self.restore(end)
+
+    def plant_in(self, whole: ast.Module, first: list[Made], seconds: float) -> None:
+        for kind, change in wrong_formulas(whole):
+            for before, now in zip(first, self.repeat(whole, first, 1 + 5 * seconds), strict=False):
+                error = before[:2] == now[:2] and now.sides and one_side_changed(before.sides, now.sides)
+                if error and (now.failed or now.check != "identity"):
+                    self.planted.append(Planted(now.label, now.check, kind, change, now.failed))
 
     def report(self) -> None:
         checked = [label for label, checks in verify.registry.items() if any(c.kind != "definition" for c in checks)]

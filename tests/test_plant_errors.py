@@ -90,3 +90,15 @@ def test_an_error_is_on_one_side():
     assert not one_side_changed((a, a), (a, a[:1]))
     assert not one_side_changed((a, a), (b, b))
     assert not one_side_changed((a, a), (a, a + 1e-12))
+
+
+def test_errors_are_planted_in_what_earlier_cells_wrote(run):
+    """The wrong sign of `shift` is seen, and `wide` hides that of `other`; `noise` is drawn anew, and is no formula."""
+    earlier = "noise = np.random.default_rng(1).normal(size=3)\nshift = 3 + noise\nwide = 7 - noise"
+    checks = [
+        'verify.agrees("eq-shift", shift, noise + 3, ulps=1, against="itself")',
+        'verify.agrees("eq-wide", wide, 7 - noise, eps=1e17, against="itself")',
+    ]
+    _, (_, _, *faults) = run(earlier, *checks)
+    assert "not caught: tiny, eq-wide, agrees, sign, 7 + noise for 7 - noise" in faults
+    assert not [fault for fault in faults if "eq-shift" in fault]
