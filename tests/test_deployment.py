@@ -1,14 +1,21 @@
 """The files for other people's machines name what is there: commands, targets, folders, packages."""
 
+import ast
 import json
 import re
+import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 
 import pytest
 import yaml
 from build_book import ROOT
+from name_repository import TAG, alone
+from notebooks import STEMS, code_cells
+
+import mlmath
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.M))
@@ -55,6 +62,65 @@ def test_binder_installs_what_the_book_pins():
     assert (ROOT / ".binder" / "postBuild").stat().st_mode & 0o100
 
 
+# A notebook alone: its first cell runs where there is no mlmath, with a pip that notes what it is asked for.
+RUN = """import sys
+class get_ipython:
+    def run_line_magic(self, *asked):
+        print(asked)
+exec(sys.argv[1])
+print("went on")"""
+
+
+def run_alone(cell: str, *options: str) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, *options, "-c", RUN, cell], capture_output=True, text=True, check=False)
+
+
+def test_a_notebook_beside_the_package_installs_nothing():
+    assert run_alone(alone()).stdout == "went on\n"
+
+
+def test_a_notebook_alone_says_what_is_missing_while_no_repository_is_named():
+    ran = run_alone(re.sub('"[^"]*"  #', '""  #', alone()), "-I", "-S")
+    assert ran.stdout == ""
+    assert ran.stderr.splitlines()[-1].startswith("ModuleNotFoundError: mlmath is missing: get the whole book")
+
+
+@pytest.fixture
+def fork(tmp_path):
+    """A copy of what `make repository` changes, and a chapter that has outputs."""
+    (tmp_path / "book").mkdir()
+    shutil.copytree(ROOT / "scripts", tmp_path / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "_config.yml", tmp_path)
+    shutil.copy(ROOT / "book" / "3_1_neural_networks.ipynb", tmp_path / "book")
+    return tmp_path
+
+
+def name(fork, *address: str) -> subprocess.CompletedProcess:
+    program = [sys.executable, fork / "scripts" / "name_repository.py", *address]
+    return subprocess.run(program, capture_output=True, text=True, check=False)
+
+
+def test_once_the_repository_is_named_a_notebook_alone_installs_from_it(fork):
+    path = fork / "book" / "3_1_neural_networks.ipynb"
+    before = path.read_text()
+    assert name(fork, "https://github.com/owner/name.git/").stdout == "book/3_1_neural_networks.ipynb\n"
+    assert yaml.safe_load((fork / "_config.yml").read_text())["repository"]["url"] == "https://github.com/owner/name"
+    cells = json.loads(path.read_text())["cells"]
+    [cell] = ["".join(cell["source"]) for cell in cells if TAG in cell["metadata"].get("tags", [])]
+    asked = ("pip", 'install -q "mlmath[book] @ git+https://github.com/owner/name"')
+    assert run_alone(cell, "-I", "-S").stdout == f"{asked}\nwent on\n"
+    assert sum(a != b for a, b in zip(before.splitlines(), path.read_text().splitlines(), strict=True)) == 1
+    assert name(fork).stdout == ""
+
+
+@pytest.mark.parametrize("address", ["owner/name", "https://github.com", "https://a.b/'/c", 'https://a.b/x"/c'])
+def test_what_is_no_address_is_not_written(fork, address):
+    before = (fork / "_config.yml").read_text()
+    refused = name(fork, address)
+    assert refused.returncode == 1 and refused.stderr.startswith(f"URL was {address!r}; it should be like")
+    assert (fork / "_config.yml").read_text() == before
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheel")
@@ -69,9 +135,35 @@ def test_the_wheel_has_the_package_its_licence_and_nothing_else(wheel):
     assert any(name.endswith("licenses/LICENSE") for name in names) and "mlmath/figures/explore.js" in names
 
 
-def test_the_wheel_imports_alone(wheel, tmp_path):
-    zipfile.ZipFile(wheel).extractall(tmp_path)
+def test_the_wheel_installs_and_imports_alone_with_its_own_metadata(wheel, tmp_path):
+    options = ["--no-index", "--no-deps", "--no-compile", "--target", tmp_path]
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", *options, wheel], check=True, capture_output=True)
     program = f"""import sys; sys.path.insert(0, {str(tmp_path)!r})
-import mlmath, importlib.metadata; print(mlmath.__file__, importlib.metadata.version("mlmath"))"""
+import mlmath, importlib.metadata; told = importlib.metadata.metadata("mlmath")
+print(mlmath.__file__, told["Version"], told["License-Expression"], told["Requires-Python"])"""
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path)
-    assert ran.stdout.startswith(str(tmp_path)) and ran.stdout.split()[-1] == "0.1.0"
+    assert ran.stdout.split() == [
+        str(tmp_path / "mlmath" / "__init__.py"),
+        mlmath.__version__,
+        "BSD-3-Clause",
+        ">=3.11",
+    ]
+
+
+def test_what_a_notebook_alone_installs_has_all_that_package_and_notebooks_import():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    [everything] = extras.pop("book")
+    assert everything == f"mlmath[{','.join(extras)}]"
+    by_way_of = {
+        "sklearn": "scikit-learn", "mpmath": "sympy", "keras": "tensorflow", "contourpy": "matplotlib",
+        "PIL": "matplotlib", "IPython": "ipywidgets", "traitlets": "ipywidgets",
+    }  # fmt: skip
+    sources = [path.read_text() for path in (ROOT / "mlmath").rglob("*.py")]
+    sources += [cell.source for stem in STEMS for cell in code_cells(stem)]
+    nodes = [node for source in sources for node in ast.walk(ast.parse(source))]
+    imported = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    imported |= {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
+    needed = {name.split(".")[0] for name in imported} - sys.stdlib_module_names - {"mlmath"}
+    declared = {re.match(r"[\w-]+", line)[0] for line in sum(extras.values(), project["dependencies"])}
+    assert {by_way_of.get(name, name) for name in needed} == declared

@@ -41,7 +41,7 @@ class Experiment:
     def _repr_mimebundle_(self, **_) -> dict[str, Any]:
         if not static() and _kernel():
             self.panel = Panel(self)  # kept: a widget nobody holds no longer hears its buttons
-            return self.panel.box._repr_mimebundle_()
+            return _view(self.panel.box)
         bundle = self.run()
         inside = bundle.get("text/html") or f"<pre>{html.escape(bundle['text/plain'])}</pre>"
         names = ", ".join(name.replace("_", " ") for name in self.controls)
@@ -113,6 +113,12 @@ class Panel:
     def _show(self, bundle: dict) -> None:
         # set, not captured: what a thread prints would go to whichever cell runs at the time
         self.output.outputs = ({"output_type": "display_data", "data": bundle, "metadata": {}},)
+
+
+def _view(widget: Any) -> dict[str, Any]:
+    """What shows a widget in a notebook, as ipywidgets 8 gives it; 7, which Colab has, gives it to nobody."""
+    view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
+    return {"application/vnd.jupyter.widget-view+json": view, "text/plain": type(widget).__name__}
 
 
 def experiment(function: Callable, **controls: Any) -> Experiment:
