@@ -6,9 +6,11 @@ import http.server
 import io
 import os
 import pickle
+import socket
 import subprocess
 import sys
 import threading
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -262,6 +264,39 @@ def test_a_bad_answer_is_told_not_kept_and_not_used(kind, serve, whole, capsys):
     assert not cache().exists() and not list(cache().parent.glob("*"))
 
 
+PROXY = {
+    "a page in place of the file": ("http", "200 OK", "a web page, perhaps a proxy’s"),
+    "a page that asks for a password": ("https", "407 Proxy Authentication Required", "407 Proxy Authentication"),
+    "a page in place of encryption": ("https", "200 OK", "SSL"),
+}
+
+
+@pytest.mark.parametrize("kind", PROXY)
+def test_a_proxy_that_answers_with_a_page_is_told(kind, monkeypatch, capsys):
+    """What a hotel's or a school's network does before one has logged in: the proxy itself answers."""
+    scheme, status, reason = PROXY[kind]
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+
+        def answer():
+            line, _ = proxy.accept()
+            with line:
+                asked.append(line.recv(65536).split()[0])
+                line.sendall(f"HTTP/1.1 {status}\r\nContent-Type: text/html\r\n\r\n".encode() + PAGE)
+
+        asked = []
+        threading.Thread(target=answer, daemon=True).start()
+        monkeypatch.setenv(f"{scheme}_proxy", f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        monkeypatch.delenv("no_proxy")
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.setattr(urllib.request, "_opener", None)  # which remembers the proxies of its first use
+        monkeypatch.setattr(data, "ADDRESS", f"{scheme}://mnist.example/mnist.npz")
+        is_stand_in(load_mnist())
+    assert asked == [{"http": b"GET", "https": b"CONNECT"}[scheme]]
+    out = capsys.readouterr().out
+    assert "MNIST could not be fetched: " in out and reason in out
+    assert not cache().exists() and not list(cache().parent.glob("*"))
+
+
 def test_an_endless_answer_is_given_up(serve, monkeypatch, capsys):
     monkeypatch.setattr(data, "LARGEST", 10_000)
     serve(bytes(20_000))
@@ -277,8 +312,6 @@ def test_a_dripping_answer_is_given_up(serve, monkeypatch, whole, capsys):
 
 
 def test_a_silent_server_is_given_up(monkeypatch, capsys):
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as listening:  # takes the call, never answers
         monkeypatch.setattr(data, "ADDRESS", f"http://127.0.0.1:{listening.getsockname()[1]}/mnist.npz")
         monkeypatch.setattr(data, "SECONDS_OF_SILENCE", 0.2)
@@ -366,6 +399,52 @@ def test_a_cache_folder_that_is_a_file_costs_a_sentence(serve, tmp_path, monkeyp
     is_mnist(load_mnist(), "downloaded from 127.0.0.1")
     is_stand_in(load_mnist("stand-in"))
     assert capsys.readouterr().out.count("could not be written") == 2
+
+
+def mounting(*words):
+    """`mount` with these words in a namespace of its own, where a command given after them then runs."""
+    user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+    return ["unshare", *user, "--mount", "sh", "-c", f'mount {" ".join(words)} && exec "$@"', "sh"]
+
+
+LOADS = """
+import sys
+import numpy as np
+from mlmath import data
+data.ADDRESS, data.SHA256, arrays = sys.argv[1:]
+data._make_stand_in = lambda: dict(np.load(arrays))
+print(data.load_mnist().source)
+print(data.load_mnist("stand-in").name)
+"""
+
+
+@pytest.mark.parametrize(
+    ("disk", "reason"), [("size=16k", "No space left on device"), ("ro", "Read-only file system")], ids=["full", "home"]
+)
+def test_on_a_full_disk_or_in_a_read_only_home_there_are_digits_and_a_sentence(disk, reason, serve, tmp_path, whole):
+    """The file system itself refuses here: a home that has 16 kB, or that is mounted for reading."""
+    home = tmp_path / "home"
+    home.mkdir()
+    mount = mounting("-t", "tmpfs", "-o", disk, "none", str(home))
+    if subprocess.run([*mount, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("SKIPPED: nothing can be mounted here, no disk was full")
+    serve(whole)
+    (tmp_path / "arrays.npz").write_bytes(whole)
+    command = [*mount, sys.executable, "-c", LOADS, data.ADDRESS, data.SHA256, str(tmp_path / "arrays.npz")]
+    command = [*mount, "sh", "-c", '"$@" && find ~ -type f', "sh", *command[len(mount) :]]
+    environment = {name: value for name, value in os.environ.items() if name not in ("KERAS_HOME", "XDG_CACHE_HOME")}
+    done = subprocess.run(command, env=environment | {"HOME": str(home)}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    kept = f"could not be written ({reason}); next time it will have to be made again."
+    assert done.stdout.splitlines() == [
+        "Fetching MNIST (11 MB) from 127.0.0.1 …",
+        f"{home}/.keras/datasets/mnist.npz {kept}",
+        SENTENCES["MNIST"],
+        "downloaded from 127.0.0.1",
+        f"{home}/.cache/mlmath/stand-in-1.npz {kept}",
+        SENTENCES["stand-in digits"],
+        "stand-in digits",
+    ]  # and no file is left
 
 
 # --- the stand-in --------------------------------------------------------------------------------------------------
