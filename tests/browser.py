@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from functools import partial
 
 import pytest
+from page import POLICY
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-CSP = "default-src 'self' 'unsafe-inline' data:"
 
 
 @pytest.fixture(scope="module")  # each file imports a fixture of its own, and Playwright runs once at a time
@@ -31,7 +31,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
     """Files with the book's Content-Security-Policy, and no log."""
 
     def end_headers(self) -> None:
-        self.send_header("Content-Security-Policy", CSP)
+        self.send_header("Content-Security-Policy", POLICY)
         super().end_headers()
 
     def log_message(self, *_) -> None:

@@ -8,8 +8,9 @@ import xml.etree.ElementTree as ET
 import matplotlib as mpl
 import numpy as np
 import pytest
-from browser import CSP, browser, new_page, site  # noqa: F401
+from browser import browser, new_page, site  # noqa: F401
 from live_figures import FIGURES
+from page import POLICY
 from PIL import Image
 
 from mlmath.figures import explore, still
@@ -30,7 +31,7 @@ def plain_style():
 
 
 def document(*figures) -> str:
-    head = f'<meta http-equiv="Content-Security-Policy" content="{CSP}"><title>t</title>'
+    head = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"><title>t</title>'
     head += '<meta name="viewport" content="width=device-width"><style>:root { color-scheme: light dark }</style>'
     outputs = "".join(f'<div class="text_html">{figure._repr_html_()}</div>' for figure in figures)
     return f'<!doctype html><html lang="en"><meta charset="utf-8">{head}<body style="margin:0">{outputs}'

@@ -20,11 +20,11 @@ import make_zip
 import pytest
 from browser import Handler, browser, new_page  # noqa: F401
 from build_book import ROOT
+from page import POLICY
 
 DOCUMENTS = re.findall(r"(?:root|file): (book/\S+)", (ROOT / "_toc.yml").read_text())
 CHAPTERS = [name for name in DOCUMENTS if (ROOT / f"{name}.ipynb").exists()]
 PAGES = ["search.html", "genindex.html", *(f"{name}.html" for name in DOCUMENTS)]
-POLICY = "default-src 'self' 'unsafe-inline' data:"
 WIDE = {"viewport": {"width": 1400, "height": 900}}
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True}
 

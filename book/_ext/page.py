@@ -9,8 +9,9 @@ from pathlib import Path
 from docutils import nodes
 from sphinx_exercise.nodes import solution_node
 
-# Nothing from another host, whatever a page tries. Inline scripts and data: are how live figures travel in their page.
-POLICY = "default-src 'self' 'unsafe-inline' data:"
+# Nothing from another host and nothing to one, whatever a page tries. Inline scripts and data: are how live figures
+# travel in their page; forms and the base of all links are no part of default-src.
+POLICY = "default-src 'self' 'unsafe-inline' data:; form-action 'self'; base-uri 'none'"
 HEAD = f'\n    <meta http-equiv="Content-Security-Policy" content="{POLICY}" />'
 
 # What the theme ships and no page of ours asks for
@@ -74,14 +75,6 @@ def complete(app, pagename, templatename, context, doctree):
         context["body"] = re.sub(old, new, context.get("body", ""))
 
 
-def wrap_sentences(app, doctree, docname):
-    """Claims and checks are sentences, and break at the margin; other outputs keep their columns, and scroll."""
-    for block in doctree.findall(nodes.literal_block):
-        lines = block.astext().splitlines()
-        if "stream" in block.get("classes", []) and lines and all(line[:2] in ("✓ ", "✗ ", "  ") for line in lines):
-            block["classes"].append("sentences")
-
-
 def finish(app, exception):
     if exception or app.builder.format != "html":
         return
@@ -111,7 +104,6 @@ def setup(app):
     app.add_node(solution_node, override=True, html=solution, singlehtml=solution)
     app.connect("builder-inited", one_page_too)
     app.connect("env-get-outdated", outdated)
-    app.connect("doctree-resolved", wrap_sentences)
     app.connect("html-page-context", complete, priority=900)
     app.connect("build-finished", finish, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -7,11 +7,13 @@ import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from page import POLICY
+
 NOT_FOUND = """<!DOCTYPE html>
 <html lang="en">
   <head>
     <meta charset="utf-8" />
-    <meta http-equiv="Content-Security-Policy" content="default-src 'self' 'unsafe-inline' data:" />
+    <meta http-equiv="Content-Security-Policy" content="{policy}" />
     <meta name="viewport" content="width=device-width, initial-scale=1" />
     <meta name="robots" content="noindex" />
     <title>No such page — {title}</title>
@@ -41,7 +43,7 @@ def not_found(title: str, base: str, pages: dict[str, str]) -> str:
     entries = "\n".join(
         f'        <li><a href="{home}{uri}">{html.escape(name)}</a></li>' for uri, name in pages.items()
     )
-    return NOT_FOUND.format(title=html.escape(title), home=home, entries=entries)
+    return NOT_FOUND.format(policy=POLICY, title=html.escape(title), home=home, entries=entries)
 
 
 def sitemap(base: str, pages: dict[str, str]) -> str:
