@@ -21,6 +21,11 @@ def test_runs_that_agree_are_one_number(capsys):
     assert ": 1 over 3 runs (" in capsys.readouterr().out
 
 
+def test_the_bounds_belong_to_the_range(capsys):
+    claim("It is nothing", [0, 0], (0, 0), **WORDS)
+    assert ": 0 over 2 runs (" in capsys.readouterr().out
+
+
 def test_what_does_not_show_says_so(capsys):
     claim("It helps.", [-0.001], (-0.01, 0.001), **WORDS, shows=False)
     assert capsys.readouterr().out.startswith("✗ does not show: It helps.\n  gain in accuracy: -0.001 over 1 run (")
@@ -34,7 +39,8 @@ def test_one_value_outside_is_enough_to_fail(values):
 
 
 @pytest.mark.parametrize(
-    ("values", "between", "named"), [([], (0, 1), "values"), ([np.inf], (0, 1), "values"), ([0.5], (1, 0), "between")]
+    ("values", "between", "named"),
+    [([], (0, 1), "values"), ([0.5, np.inf], (0, 1), "values"), ([0.5], (1, 0), "between")],
 )
 def test_bad_input_is_named(values, between, named):
     with pytest.raises(ValueError, match=named):
