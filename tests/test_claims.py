@@ -56,3 +56,9 @@ def test_what_is_printed_can_be_read_back(capsys):
         Claim("It (often) helps: always", True, "gain, in points: test", "0.01 to 0.02", 2, "2 seeds (0, 1)", "X"),
         Claim("It harms", False, "loss", "5", 1, "once", "folklore"),
     ]
+
+
+def test_a_claim_within_other_words_is_none():
+    lines = "✓ shows: It helps.\n  gain: 1 over 1 run (once). Said by: X."
+    assert len(list(parse(lines))) == 1
+    assert list(parse(f"so {lines}")) == list(parse(f"{lines} So")) == []

@@ -9,6 +9,7 @@ from mlmath.losses import (
     binary_cross_entropy,
     binary_cross_entropy_from_logits,
     cross_entropy,
+    cross_entropy_and_gradient,
     d_binary_cross_entropy,
     d_binary_cross_entropy_from_logits,
     d_cross_entropy,
@@ -232,6 +233,30 @@ def test_a_mean_is_finite_where_only_the_sum_is_not(dtype):
     assert np.isclose(quietly(cross_entropy, np.stack([Z, 0 * Z], axis=1), [1] * 4), big, rtol=1e-6)
 
 
+def test_what_is_too_large_or_too_small_for_its_type_becomes_infinite_or_0_silently():
+    assert quietly(mse, [1e200], [0]) == inf
+    assert quietly(mse, [1e-200], [0]) == 0
+    assert quietly(d_mse, [1e308], [-1e308]) == inf
+    loss, dZ = quietly(cross_entropy_and_gradient, [[1000, 0]], [1])
+    assert loss == 1000 and (dZ == [[1, -1]]).all()
+
+
+def test_the_mean_of_equal_subnormal_losses_is_each_of_them():
+    assert (
+        cross_entropy([[740, 0]] * 4, [0] * 4) == cross_entropy([[740, 0]], [0]) > 0
+    )  # a 4th of each would be rounded
+
+
+@pytest.mark.parametrize("y", [0, 0.25, 1])
+def test_the_gradient_at_logits_where_its_two_forms_meet(y):
+    assert np.isclose(d_binary_cross_entropy_from_logits(1.0, y), 0.7310585786300049 - y, rtol=1e-14)
+    assert np.isclose(d_binary_cross_entropy_from_logits(-1.0, y), 0.2689414213699951 - y, rtol=1e-14)
+
+
+def test_arguments_can_be_named():
+    assert mse(Y_hat=[1, 2], Y=[1, 4]) == 2
+
+
 @pytest.mark.parametrize("dtype", TYPES)
 def test_type_shape_and_inputs(dtype):
     A, Y = np.full((3, 2), 0.25, dtype), np.array([[0.5, 0.5], [0, 1], [1, 0]])
@@ -259,7 +284,7 @@ def test_bad_pairs_are_refused(f):
     with pytest.raises(ValueError, match="Y was an array with NaN"):
         f([0.5], [np.nan])
     with pytest.raises(ValueError, match="Y was"):
-        f([0.5], [inf])
+        f([0.5, 0.5], [0, inf])
     with pytest.raises(TypeError, match=f"{first} was complex"):
         f([1j], [0])
 
@@ -293,10 +318,13 @@ def test_what_is_no_probability_is_refused(f):
             ValueError,
             "labels was an array with a row that sums to 0.9; it should be rows that sum to 1",
         ),
+        (np.zeros((2, 2)), [[0.5, 0.4], [0.5, 0.5]], ValueError, "labels was an array with a row that sums to 0.9;"),
+        (np.zeros((2, 2)), [[0.5, 0.6], [0.5, 0.5]], ValueError, "labels was an array with a row that sums to 1.1;"),
         (np.zeros((1, 2)), [[1.5, -0.5]], ValueError, "labels was between -0.5 and 1.5"),
         (np.zeros((1, 2)), [[np.nan, 1]], ValueError, "labels was an array with NaN"),
         (np.zeros(3), [0], ValueError, r"Z was of shape \(3,\); it should be of shape \(any, any\)"),
         (np.zeros((0, 3)), [], ValueError, r"Z was of shape \(0, 3\); it should be at least one example and one class"),
+        (np.zeros((2, 0)), [0, 0], ValueError, r"Z was of shape \(2, 0\)"),
         ([[np.nan, 0]], [0], ValueError, "Z was an array with NaN"),
         ([[1j, 0]], [0], TypeError, "Z was complex"),
     ],
