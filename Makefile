@@ -8,7 +8,7 @@ export OMP_NUM_THREADS := 1
 export TF_CPP_MIN_LOG_LEVEL := 3
 
 .DEFAULT_GOAL := help
-.PHONY: help book serve pdf zip wheel test test-stand-in lab run chapter repository formulas claims count planted bench lock clean
+.PHONY: help book serve pdf zip wheel test test-stand-in lab run chapter repository formulas claims count planted bench audit lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -68,6 +68,9 @@ planted: .venv/ready ## plant errors in every checked equation of the notebooks:
 bench: book ## measure: training beside Keras, live figures, what the pages weigh; nothing is tested
 	@missed=0; for part in benchmark benchmark_figures benchmark_pages; do \
 		$(BIN)/python scripts/$$part.py || missed=1; done; exit $$missed
+
+audit: book ## list all licences and what the pages ship in docs/dependencies.md; look known vulnerabilities up
+	@$(BIN)/python scripts/audit.py
 
 lock: .venv/ready ## renew constraints.txt from requirements.txt (needs uv)
 	@sed '/^-c/d' requirements.txt | uv pip compile - --universal --python-version 3.11 --fork-strategy fewest --no-annotate --no-header -q -o _build/constraints.txt
