@@ -59,7 +59,12 @@ def test_binder_installs_what_the_book_pins():
     line = (ROOT / ".binder" / "requirements.txt").read_text().split()
     assert line[0] == "-r" and (ROOT / ".binder" / line[1]).resolve() == ROOT / "requirements.txt"
     assert re.fullmatch(r"python-3\.1[123]\n", (ROOT / ".binder" / "runtime.txt").read_text())
-    assert (ROOT / ".binder" / "postBuild").stat().st_mode & 0o100
+    for name in ("postBuild", "start"):
+        assert (ROOT / ".binder" / name).stat().st_mode & 0o100
+    started = subprocess.run(
+        [ROOT / ".binder" / "start", "printenv", "OMP_NUM_THREADS"], capture_output=True, text=True, check=True
+    )
+    assert started.stdout == "1\n"
 
 
 # A notebook alone: its first cell runs where there is no mlmath, with a pip that notes what it is asked for.
