@@ -250,6 +250,8 @@ def test_bad_numbers_are_refused(f):
 def test_bad_rows_are_refused(f):
     with pytest.raises(ValueError, match="Z was an array with NaN in it"):
         f([1, np.nan])
+    with pytest.raises(ValueError, match=r"Z was \[\[1, 2\], \[3\]\]; it should be an array, its rows of one length"):
+        f([[1, 2], [3]])
     for empty in (3.0, np.zeros((3, 0))):
         with pytest.raises(ValueError, match=r"Z was of shape \(.*\); it should be at least one number along its last"):
             f(empty)

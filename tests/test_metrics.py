@@ -110,6 +110,7 @@ def test_a_calibrated_guesser_has_almost_no_calibration_error_and_a_boaster_has_
         (lambda: confusion_matrix(SCORES, LABELS[:3]), "labels was 3 of them"),
         (lambda: confusion_matrix(NOTHING, NOTHING), "n_classes was 0"),
         (lambda: wilson_interval(5, 4), "correct was 5; it should be at most n = 4"),
+        (lambda: wilson_interval(-1, 4), "correct was -1; it should be a whole number of at least 0"),
         (lambda: wilson_interval(0, 0), "n was 0"),
         (lambda: wilson_interval(1, 2, z=0), "z was 0"),
         (lambda: calibration(SCORES, LABELS), "P was from 0.0 to 9.0"),

@@ -283,10 +283,20 @@ def test_the_first_layers_dX_is_neither_computed_nor_returned_unless_asked(monke
     assert network.backward(Z, want_dX=True).shape == (2, 3)
 
 
-def test_dropout_in_front_of_the_first_layer():
-    network = Network([Dropout(0.5, rng=0), Dense(3, 2, rng=0)])
+def test_a_layer_gives_dX_only_if_asked():
+    for layer in (Dense(3, 3), Dropout(0.5)):
+        layer.forward(np.ones((2, 3)))
+        assert layer.backward(np.ones((2, 3))) is None
+        assert layer.backward(np.ones((2, 3)), want_dX=True).shape == (2, 3)
+
+
+def test_dropout_in_front_of_the_first_layer(monkeypatch):
+    network, wanted = Network([Dropout(0.5, rng=0), Dense(3, 2, rng=0)]), []
+    true = network.layers[1].backward
+    monkeypatch.setattr(network.layers[1], "backward", lambda dA, want: wanted.append(want) or true(dA, want))
     dZ = np.ones_like(network.forward(np.ones((4, 3), np.float32), training=True))
     assert network.backward(dZ) is None
+    assert wanted == [False]
     dX = network.backward(dZ, want_dX=True)
     assert ((dX == 0) == (network.layers[0].mask == 0)).all()
 
@@ -301,6 +311,18 @@ def test_dropout_keeps_the_mean_and_is_nothing_in_prediction():
     assert (layer.backward(X, want_dX=True) == X).all()
     fresh = layer.forward(X, training=True)
     assert (fresh != A).any()
+
+
+def test_dropout_keeps_what_is_drawn_at_its_rate_or_above():
+    layer = Dropout(0.5)
+    layer.rng = SimpleNamespace(random=lambda shape: np.array([[0, 0.25, 0.5, 0.75]]))  # half of [0, 1), drawn evenly
+    assert layer.forward(np.ones((1, 4)), training=True).tolist() == [[0, 0, 2, 2]]
+
+
+def test_a_network_predicts_without_dropout_unless_told_to_train():
+    network, X = Network([Dropout(0.5, rng=0), Dense(30, 2, rng=0)]), np.ones((4, 30))
+    assert (network.forward(X) == network.layers[1].forward(X)).all()
+    assert (network.forward(X, training=True) != network.layers[1].forward(X)).any()
 
 
 @pytest.mark.parametrize("activation", [None, *ACTIVATIONS])
@@ -364,6 +386,7 @@ def test_initialisation():
     assert H.var() == pytest.approx(2 / 400, rel=0.02)
     assert (glorot_uniform(400, 300, rng=0) == W.astype(np.float32)).all()
     assert not Dense(3, 4, rng=0).b.any()
+    assert Dense(1, 1).W.shape == (1, 1)
     assert (Dense(400, 300, rng=0, init="he").W == H.astype(np.float32)).all()
 
 
@@ -409,18 +432,22 @@ def forward_then(dZ):
     [
         (lambda: Dense(0, 2), "n_in was 0"),
         (lambda: Dense(2, -1), "n_out was -1"),
+        (lambda: Dense(2, 0), "n_out was 0"),
         (lambda: Dense(2, 2, "softmax"), "activation was 'softmax'; it should be one of"),
         (lambda: Dense(2, 2, np.tanh), "activation was"),
+        (lambda: Dense(2, 2, (np.tanh, None)), "activation was"),
         (lambda: Dense(2, 2, init="zeros"), "init was 'zeros'"),
         (lambda: Dense(2, 2, dtype=np.int32), "dtype was int32"),
         (lambda: Dropout(1), "rate was 1"),
         (lambda: Dropout(-0.1), "rate was -0.1"),
+        (lambda: Dropout(1.5), "rate was 1.5; it should be at least 0 and at most 1"),
         (lambda: Network([]), "layers was"),
         (lambda: Network([Dense(2, 3), Dropout(0.5), Dense(2, 3)]), r"n_in of layers\[2\] was 2; it should be 3"),
         (lambda: build((3, 2), [None]).forward(np.ones(3)), r"X was of shape \(3,\); it should be of shape \(any, 3\)"),
         (lambda: build((3, 2), [None]).forward(np.ones((4, 2))), r"X was of shape \(4, 2\)"),
         (lambda: build((3, 2), [None]).forward([[1, 2, np.nan]]), "X was an array with NaN"),
         (lambda: build((3, 2), [None]).backward(np.ones((4, 2))), "backward was called before forward"),
+        (lambda: build((3, 2), [None]).backward(np.ones((4, 5))), "backward was called before forward"),
         (lambda: Dense(3, 2).backward(np.ones((4, 2))), "backward was called before forward"),
         (lambda: Dropout(0.5).backward(np.ones((4, 2))), "backward was called before forward"),
         (lambda: build((3, 2), [None]).gradients, "gradients was asked for before backward"),
@@ -431,3 +458,9 @@ def forward_then(dZ):
 def test_bad_input_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("layers", [Dense(2, 2), "ab", [1], [Dense(2, 2), np.tanh]])
+def test_what_is_no_list_of_layers_is_named(layers):
+    with pytest.raises(TypeError, match="layers was .*; it should be a list of layers"):
+        Network(layers)
