@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from mlmath.optimizers import SGD, Adam, RMSProp
+from mlmath.optimizers import SGD, Adam, Optimizer, RMSProp
 
 EPS = np.finfo(np.float64).eps
 
@@ -237,6 +237,40 @@ def test_moments_do_not_linger_among_the_subnormals(make):
     assert (first_moment == 0).all()
 
 
+def test_subnormal_moments_become_0_at_every_64th_step():
+    theta, g, optimizer = np.ones(1, np.float32), np.full(1, 1e-39, np.float32), SGD(1.0, momentum=0.5)
+    for _ in range(63):
+        optimizer.step([theta], [g])
+    assert optimizer._states[0][1] != 0
+    optimizer.step([theta], [g])
+    assert optimizer._states[0][1] == 0
+
+
+def test_normal_moments_stay():
+    optimizer, lowest = SGD(momentum=0.5), np.finfo(np.float64).smallest_normal
+    optimizer.step([np.ones(6)], [np.ones(6)])
+    optimizer._states[0][1][...] = 1, -1, lowest, -lowest, lowest / 2, -lowest / 2
+    optimizer._flush()
+    assert optimizer._states[0][1].tolist() == [1, -1, lowest, -lowest, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("make", "moments"),
+    [(SGD, 0), (lambda: SGD(momentum=0.1), 1), (lambda: SGD(nesterov=True), 0), (RMSProp, 1), (Adam, 2)],
+)
+def test_no_more_state_is_kept_than_the_formula_needs(make, moments):
+    optimizer = make()
+    optimizer.step([np.ones(3)], [np.ones(3)])
+    assert len(optimizer._states[0]) == 1 + moments  # one for intermediate results
+
+
+def test_an_optimizer_without_a_formula_does_nothing():
+    optimizer, theta = Optimizer(0.1, False), np.ones(3)
+    with pytest.raises(NotImplementedError):
+        optimizer.step([theta], [theta])
+    assert len(optimizer._states[0]) == 1
+
+
 ALL = [SGD, lambda: SGD(momentum=0.9), lambda: SGD(**NESTEROV), RMSProp, Adam, lambda: Adam(weight_decay=0.1)]
 
 
@@ -265,6 +299,20 @@ def test_keras_constants_change_nothing_where_float32_has_them_exactly():
     assert abs(plain - rounded).max() <= 1e-15
 
 
+def test_keras_constants_are_rounded_to_float32():
+    theta = np.zeros(1)
+    SGD(0.1, keras_constants=True).step([theta], [np.ones(1)])
+    assert theta[0] == -float(np.float32(0.1)) != -0.1
+    theta, optimizer = np.zeros(1), Adam(0.1, keras_constants=True)
+    optimizer.step([theta], [np.ones(1)])
+    optimizer.step([theta], [np.zeros(1)])
+    alpha, beta1, beta2 = (float(np.float32(x)) for x in (0.1, 0.9, 0.999))
+    first = -alpha * (1 - beta2) ** 0.5 / (1 - beta1) * (1 - 0.9) / ((1 - 0.999) ** 0.5 + 1e-7)
+    rate = alpha * (1 - beta2**2) ** 0.5 / (1 - beta1**2)
+    second = -rate * 0.9 * (1 - 0.9) / ((0.999 * (1 - 0.999)) ** 0.5 + 1e-7)
+    assert theta[0] == pytest.approx(first + second, rel=1e-14)
+
+
 @pytest.mark.parametrize("make", ALL)
 def test_another_list_of_parameters_is_refused(make):
     optimizer, theta, g = make(), np.ones(2), np.ones(2)
@@ -276,6 +324,20 @@ def test_another_list_of_parameters_is_refused(make):
     assert optimizer.steps == 2
 
 
+def test_one_other_array_among_the_parameters_is_refused():
+    a, b, optimizer = np.ones(2), np.ones(2), SGD()
+    optimizer.step([a, b], [a, b])
+    with pytest.raises(ValueError, match="parameters was another list"):
+        optimizer.step([a, b.copy()], [a, b])
+
+
+def test_what_is_no_list_of_arrays_is_named():
+    with pytest.raises(TypeError, match=r"^parameters was array\(\[1., 1.\]\); it should be a list of arrays"):
+        SGD().step(np.ones(2), [np.ones(2)])
+    with pytest.raises(TypeError, match=r"^gradients was array\(\[1., 1.\]\); it should be a list of arrays"):
+        SGD().step([np.ones(2)], np.ones(2))
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -283,8 +345,12 @@ def test_another_list_of_parameters_is_refused(make):
         (lambda: SGD(0), "learning_rate was 0"),
         (lambda: Adam(float("nan")), "learning_rate was nan"),
         (lambda: SGD(momentum=1.1), "momentum was 1.1"),
-        (lambda: RMSProp(rho=1.0), "rho was 1.0"),
+        (lambda: SGD(momentum=-0.1), "momentum was -0.1"),
+        (lambda: RMSProp(rho=1.0), "rho was 1.0; it should be below 1"),
+        (lambda: RMSProp(rho=1.5), "rho was 1.5; it should be at least 0 and at most 1"),
         (lambda: RMSProp(epsilon=-1), "epsilon was -1"),
+        (lambda: RMSProp(epsilon=0), "epsilon was 0; it should be a finite number above 0"),
+        (lambda: Adam(epsilon=0), "epsilon was 0; it should be a finite number above 0"),
         (lambda: Adam(beta1=1.0), "beta1 was 1.0"),
         (lambda: Adam(beta2=-0.5), "beta2 was -0.5"),
         (lambda: Adam(weight_decay=-1), "weight_decay was -1"),

@@ -19,7 +19,9 @@ EXPRESSIONS = {
     "chain": (lambda a, b, c: (tape.tanh(a + c) @ b).mean(), lambda a, b, c: (np.tanh(a + c) @ b).mean()),
     "power": (lambda a, b, c: ((a * a + 1) ** 0.5).sum(), lambda a, b, c: ((a * a + 1) ** 0.5).sum()),
     "transpose": (lambda a, b, c: (b.T @ a.T).sum(), lambda a, b, c: (b.T @ a.T).sum()),
+    "difference": (lambda a, b, c: ((a - c) * (c - 1)).sum(), lambda a, b, c: ((a - c) * (c - 1)).sum()),
     "axis": (lambda a, b, c: (a.sum(axis=0) * c).sum(), lambda a, b, c: (a.sum(axis=0) * c).sum()),
+    "rows": (lambda a, b, c: (a.sum(axis=1) ** 2).sum(), lambda a, b, c: (a.sum(axis=1) ** 2).sum()),
     "last axis": (
         lambda a, b, c: (a / tape.exp(a).sum(axis=1, keepdims=True)).sum(),
         lambda a, b, c: (a / np.exp(a).sum(axis=1, keepdims=True)).sum(),
@@ -33,6 +35,10 @@ EXPRESSIONS = {
     "log_softmax": (
         lambda a, b, c: (tape.log_softmax(a) * c).sum(),
         lambda a, b, c: ((a - np.log(np.exp(a).sum(axis=1, keepdims=True))) * c).sum(),
+    ),
+    "log_softmax of one row": (
+        lambda a, b, c: (tape.log_softmax(c) * c).sum(),
+        lambda a, b, c: ((c - np.log(np.exp(c).sum())) * c).sum(),
     ),
 }
 
@@ -63,6 +69,14 @@ def worst(ours, theirs):
 def test_expressions_have_the_gradient_of_the_complex_step(name):
     on_tape, plain = EXPRESSIONS[name]
     assert worst(by_tape(on_tape, [A, B, C]), complex_step(plain, [A, B, C])) < 1e-14
+
+
+@pytest.mark.parametrize("name", EXPRESSIONS)
+def test_expressions_have_their_value(name):
+    on_tape, plain = EXPRESSIONS[name]
+    t = Tape()
+    value = on_tape(*(t.variable(x) for x in (A, B, C))).value
+    assert value.shape == () and value == pytest.approx(plain(A, B, C), rel=1e-13)
 
 
 @pytest.mark.parametrize("name", tape.ACTIVATIONS)
