@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlmath.metrics import accuracy, calibration, confusion_matrix, wilson_interval
@@ -41,6 +41,7 @@ def test_confusion_matrix_sums():
     assert C.trace() / 1000 == accuracy(said, labels)
 
 
+@settings(deadline=None)
 @given(n=st.integers(1, 10**6), share=st.floats(0, 1), z=st.floats(0.1, 5))
 def test_wilson_interval_is_where_the_score_test_says_yes(n, share, z):
     correct = round(share * n)

@@ -1,8 +1,8 @@
 """Identities that hold for every number: exactly where the forms make them exact, else within a stated few eps."""
 
+import hypothesis
 import numpy as np
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
@@ -10,6 +10,11 @@ from mlmath.activations import d_sigmoid, d_tanh, gelu, log_softmax, relu, sigmo
 from mlmath.losses import cross_entropy, d_cross_entropy
 
 both_types = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
+
+
+def given(**strategies):
+    """Hypothesis' `given` without a deadline: on a busy machine the example that imports SciPy would miss it."""
+    return lambda test: hypothesis.settings(deadline=None)(hypothesis.given(**strategies)(test))
 
 
 def one(dtype):

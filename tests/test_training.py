@@ -7,7 +7,7 @@ import threading
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlmath.losses import cross_entropy, d_cross_entropy, d_mse, mse
@@ -34,6 +34,7 @@ def network(seed=0, dtype=np.float32, dropout=None):
     return Network(layers if dropout is None else [layers[0], Dropout(dropout, seed), layers[1]])
 
 
+@settings(deadline=None)
 @given(m=st.integers(1, 300), batch_size=st.integers(1, 350), seed=st.integers(0, 9))
 def test_minibatches_hold_each_example_once(m, batch_size, seed):
     batches = list(minibatches(m, batch_size, seed))
