@@ -136,6 +136,56 @@ def test_another_loss_and_no_classes():
     assert history.accuracies == history.validation_accuracies == []
 
 
+FIRST_OUTPUT = (lambda Z, y: mse(Z[:, 0], y), lambda Z, y: d_mse(Z[:, 0], y)[:, None] * np.float32([1, 0, 0]))
+
+
+@pytest.mark.parametrize(
+    ("labels", "loss", "classes"),
+    [
+        (np.arange(70) % 3, None, True),
+        ((np.arange(70) % 3).astype(np.uint8), None, True),
+        (np.eye(3)[np.arange(70) % 3], None, True),
+        (np.eye(3, dtype=int)[np.arange(70) % 3], None, True),
+        (np.full((70, 3), [1.5, -0.5, 0]), (mse, d_mse), False),  # sums to 1, and is no distribution
+        (np.full((70, 3), [9, 0, 0]), (mse, d_mse), False),
+        (np.linspace(0, 9, 70), FIRST_OUTPUT, False),
+    ],
+)
+def test_labels_that_name_classes_have_an_accuracy(labels, loss, classes):
+    history = fit(network(), data()[0], labels, SGD(), epochs=1, rng=0, **({"loss": loss} if loss else {}))
+    assert len(history.losses) == 1 and len(history.accuracies) == classes
+
+
+def test_rows_of_one_number_name_no_classes_and_rows_of_two_do():
+    X = data()[0]
+    one, two = Network([Dense(6, 1, rng=0)]), Network([Dense(6, 2, rng=0)])
+    assert fit(one, X, np.ones((70, 1)), SGD(), epochs=1, loss=(mse, d_mse)).accuracies == []
+    assert len(fit(two, X, np.full((70, 2), [0, 1]), SGD(), epochs=1).accuracies) == 1
+
+
+def test_another_loss_decides_itself_what_whole_numbers_it_takes():
+    history = fit(network(), data()[0], np.arange(70), SGD(), epochs=1, rng=0, loss=FIRST_OUTPUT)
+    assert len(history.losses) == 1
+
+
+def test_one_example_and_batches_of_one():
+    X, labels = data()
+    history = fit(network(), X[:1], np.eye(3)[labels[:1]], SGD(), epochs=2, batch_size=1, rng=0)
+    assert len(history.step_losses) == len(history.accuracies) == 2
+
+
+def test_by_default_there_are_5_epochs_of_batches_of_128():
+    X, labels = data(m=129)
+    assert len(fit(network(), X[:128], labels[:128], SGD(), rng=0).step_losses) == 5
+    assert len(fit(network(), X, labels, SGD(), rng=0).step_losses) == 10
+
+
+def test_data_is_brought_to_the_type_of_the_first_layer():
+    model = Network([Dense(6, 8, dtype=np.float64), Dense(8, 3, dtype=np.float32)])
+    fit(model, *data(), SGD(), epochs=1, rng=0)
+    assert model.layers[0].X.dtype == np.float64
+
+
 def test_data_is_left_alone_and_float64_data_is_brought_to_the_networks_float32():
     X, labels = data(dtype=np.float64)
     kept = X.copy()
@@ -253,6 +303,41 @@ def test_a_bar_on_a_terminal_only(monkeypatch, capsys):
     assert capsys.readouterr().out == ""
 
 
+class Bar:
+    """In tqdm's place: notes what it is told."""
+
+    def __init__(self, **options):
+        Bar.options, Bar.texts, Bar.steps = options, [], 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def set_postfix_str(self, text, refresh):
+        assert not refresh, "the update draws it"
+        self.texts.append(text)
+
+    def update(self):
+        Bar.steps += 1
+
+
+def test_the_bar_moves_with_each_step_and_shows_its_loss(monkeypatch):
+    pytest.importorskip("tqdm", reason="the bar is tqdm's, which is not installed")
+    monkeypatch.setattr("tqdm.tqdm", Bar)
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    history = fit(network(), *data(), SGD(), epochs=2, batch_size=10, rng=0)
+    assert Bar.options == {"total": 14, "unit": "step", "leave": False, "file": sys.stderr} and Bar.steps == 14
+    assert Bar.texts == [f"loss {loss:.4f}" for loss in history.step_losses]
+
+
+def test_a_notebook_has_a_bar_too(monkeypatch):
+    pytest.importorskip("tqdm", reason="the bar is tqdm's, which is not installed")
+    notebook = type("OutStream", (io.StringIO,), {"__module__": "ipykernel.iostream"})
+    assert "step" in bar(monkeypatch, notebook())
+
+
 def test_no_bar_under_static_execution(monkeypatch):
     monkeypatch.setenv("MLMATH_STATIC", "1")
     assert bar(monkeypatch, Terminal()) == ""
@@ -274,6 +359,13 @@ def test_a_learning_rate_under_which_training_explodes_is_named_or_stays_finite(
         assert learning_rate == 1e4 and np.isfinite(history.step_losses).all()
 
 
+def test_one_output_that_is_not_finite_is_enough():
+    model = network()
+    model.parameters[-1][0] = np.inf
+    with pytest.raises(ValueError, match="learning_rate was 0.01, and after 0 steps the outputs are no longer finite"):
+        fit(model, *data(), SGD(), rng=0)
+
+
 def run(X=None, labels=None, optimizer=None, **options):
     good_X, good_labels = data()
     X, labels = good_X if X is None else X, good_labels if labels is None else labels
@@ -292,6 +384,8 @@ X, LABELS = data()
         ({"labels": LABELS + 1}, "labels was from 1 to 3; it should be in 0 … 2"),
         ({"labels": LABELS - 1}, "labels was from -1 to 1"),
         ({"labels": np.full((70, 3), np.nan)}, "labels was an array with NaN"),
+        ({"labels": np.full((70, 3), np.nan), "loss": (mse, d_mse)}, "labels was an array with NaN"),
+        ({"labels": 3}, r"labels was of shape \(\); it should be one for each row of X, which has 70"),
         ({"labels": np.eye(4)[LABELS]}, "labels was of shape"),
         ({"X": X[:0], "labels": LABELS[:0]}, "labels was of shape"),
         ({"epochs": 0}, "epochs was 0"),
