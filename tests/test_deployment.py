@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -61,9 +62,8 @@ def test_binder_installs_what_the_book_pins():
     assert re.fullmatch(r"python-3\.1[123]\n", (ROOT / ".binder" / "runtime.txt").read_text())
     for name in ("postBuild", "start"):
         assert (ROOT / ".binder" / name).stat().st_mode & 0o100
-    started = subprocess.run(
-        [ROOT / ".binder" / "start", "printenv", "OMP_NUM_THREADS"], capture_output=True, text=True, check=True
-    )
+    command = [ROOT / ".binder" / "start", "printenv", "OMP_NUM_THREADS"]
+    started = subprocess.run(command, capture_output=True, text=True, check=True, env={"PATH": os.defpath})
     assert started.stdout == "1\n"
 
 
