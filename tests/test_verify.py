@@ -152,6 +152,7 @@ softmax_jacobian = sp.diag(*probabilities) - probabilities * probabilities.T
         (sp.Sum((1 - beta) * beta ** (n - k), (k, 1, n)), 1 - beta**n),
         (probabilities.jacobian(logits), softmax_jacobian),
         (sp.diff(x * sp.erfc(-x / sp.sqrt(2)) / 2, x).subs(x, 0), sp.Rational(1, 2)),
+        (sp.harmonic(n + 1) - sp.harmonic(n), 1 / (n + 1)),
         (2, 2),
     ],
 )
@@ -173,6 +174,8 @@ def test_true_identities_are_proved(left, right):
             softmax_jacobian + sp.Matrix(3, 3, [0, 0, 0, 0, 0, 0, 0, probabilities[0], 0]),
         ),
         (sp.pi, sp.Rational(355, 113)),
+        (sp.sin(sp.pi * x), 0),  # at whole numbers it would hold
+        (x, x + 1),  # as wrong at every point
         (2, 3),
     ],
 )
@@ -186,9 +189,10 @@ def test_a_refutation_names_the_point_and_the_entry():
         identity("eq-a", sp.Matrix([[x, x * y]]), sp.Matrix([[x, x + y]]))
 
 
-def test_the_worst_point_of_a_refutation_is_the_furthest(capsys):
+@pytest.mark.parametrize(("left", "right"), [(x**2, 0), (0, -(x**2))])
+def test_the_worst_point_of_a_refutation_is_the_furthest(left, right):
     with pytest.raises(VerificationError) as failure:
-        identity("eq-a", x**2, 0)
+        identity("eq-a", left, right)
     message = str(failure.value)
     point = sp.Rational(message.split("x = ")[1].split(":")[0])
     assert float(message.split("difference ")[1]) == pytest.approx(float(point**2), rel=1e-2)
@@ -202,16 +206,36 @@ def test_what_symbols_may_be_is_part_of_the_claim():
         identity("eq-a", sp.sqrt(x**2), x)
 
 
+@pytest.mark.parametrize(
+    ("symbol", "values"),
+    [
+        (sp.Symbol("n", integer=True, positive=True), {*range(1, 6)}),
+        (sp.Symbol("n", integer=True), {*range(-5, 0), *range(1, 6)}),
+        (sp.Symbol("p", positive=True), {sp.Rational(k, 16) for k in range(1, 49)}),
+        (sp.Symbol("p", negative=True), {sp.Rational(-k, 16) for k in range(1, 49)}),
+        (x, {sp.Rational(sign * k, 16) for k in range(1, 49) for sign in (1, -1)}),
+    ],
+)
+def test_the_numbers_put_for_a_symbol_are_all_small_ones_that_it_may_be(symbol, values):
+    rng = np.random.default_rng(0)
+    assert {verify._value(symbol, rng) for _ in range(40 * len(values))} == values
+
+
 def test_what_is_neither_proved_nor_refuted_says_so():
     f = sp.Function("f")
-    with pytest.raises(VerificationError, match="neither proved nor refuted"):
-        identity("eq-a", f(x), f(y))
+    for right in (f(y), x):
+        with pytest.raises(VerificationError, match="neither proved nor refuted"):
+            identity("eq-a", f(x), right)
 
 
-def test_equality_at_points_is_not_taken_for_a_proof():
-    p = sp.Symbol("p", positive=True)  # true, and beyond what SymPy reduces
-    with pytest.raises(VerificationError, match="neither proved nor refuted"):
-        identity("eq-a", sp.atan(p) + sp.atan(1 / p), sp.pi / 2)
+p = sp.Symbol("p", positive=True)
+angle = sp.atan(p) + sp.atan(1 / p)
+
+
+@pytest.mark.parametrize(("left", "right"), [(angle, sp.pi / 2), (-angle, -sp.pi / 2), (angle - sp.pi / 2, 0)])
+def test_equality_at_points_is_not_taken_for_a_proof(left, right):
+    with pytest.raises(VerificationError, match="neither proved nor refuted"):  # true, and beyond what SymPy reduces
+        identity("eq-a", left, right)
 
 
 def test_matrices_of_other_shapes_and_nothing_at_all_are_refused():
@@ -269,6 +293,19 @@ def test_planted_errors_are_caught(f, d_f, at, wrong, method):
 def test_the_complex_step_sees_an_error_of_1e_11():
     with pytest.raises(VerificationError):
         gradient("eq-a", np.sin, lambda z: np.cos(z) + 1e-11, at=Z)
+
+
+def test_the_bound_shrinks_with_the_derivative():
+    gradient("eq-a", lambda z: 1e-6 * np.sin(z), lambda z: 1e-6 * np.cos(z), at=Z)
+    with pytest.raises(VerificationError):
+        gradient("eq-a", lambda z: 1e-6 * np.sin(z), lambda z: 1e-6 * np.cos(z) + 1e-17, at=Z)
+
+
+def test_central_differences_take_a_step_that_grows_with_x():
+    seen = []
+    gradient("eq-a", lambda z: (seen.append(float(z)), z)[1], np.ones_like, at=0.0, method="central differences")
+    assert seen == [0, 6e-6, -6e-6]
+    gradient("eq-a", np.square, lambda z: 2 * z, at=[1e6, -1e6], method="central differences")
 
 
 def test_a_derivative_of_an_elementwise_function_that_mixes_its_entries_is_caught():
@@ -344,13 +381,25 @@ def move(array, ulps):
 def test_arrays_agree_within_k_ulps_and_not_within_one_more(dtype, ulps):
     reference = np.array([0.1, -3.3, 1.7], dtype)
     agrees("eq-a", move(reference, ulps), reference, ulps=ulps)
+    agrees("eq-a", -move(reference, ulps), -reference, ulps=ulps)
     with pytest.raises(VerificationError, match=r"entry \(2,\): ours = 1.7.*TensorFlow = 1.7.*difference"):
         agrees("eq-a", move(reference, ulps + 1), reference, ulps=ulps)
+    with pytest.raises(VerificationError, match=r"entry \(2,\): ours = -1.7.*TensorFlow = -1.7.*difference"):
+        agrees("eq-a", -move(reference, ulps + 1), -reference, ulps=ulps)
+
+
+def test_the_worst_entry_is_the_one_furthest_outside_of_its_own_bound():
+    ulp = np.spacing(2.0**20)
+    with pytest.raises(VerificationError, match=r"entry \(1,\)"):  # out by 1.5 ulp of 2²⁰, the other by 1
+        agrees("eq-a", np.array([2.0**20 + 2 * ulp, 1 + 1.5 * ulp]), np.array([2.0**20, 1.0]), ulps=1)
+    with pytest.raises(VerificationError, match=r"entry \(0,\)"):
+        agrees("eq-a", np.array([np.nan, 5.0]), np.array([1.0, 1.0]), ulps=1)
 
 
 def test_eps_is_scaled_by_the_largest_entry():
     reference = np.array([1e-10, -4.0])
     agrees("eq-a", reference + [8e-16, 0], reference, eps=1)
+    agrees("eq-a", reference + [4e-16, 0], reference, eps=0.5)
     with pytest.raises(VerificationError, match="within 1 eps of the largest"):
         agrees("eq-a", reference + [1e-15, 0], reference, eps=1)
 
@@ -361,6 +410,27 @@ def test_functions_are_compared_on_the_inputs_and_the_worst_input_is_named():
         VerificationError, match=r"worst at input 1 = 6.0, entry \(120,\): ours = 18.0, NumPy = 36.0, diff"
     ):
         agrees("eq-a", lambda a: a**2 * np.where(a > 5.95, 0.5, 1), np.square, Z, ulps=0, against="NumPy")
+
+
+def test_all_inputs_are_named():
+    with pytest.raises(VerificationError, match=r"worst at input 1 = 2.0, input 2 = 3.0, entry \(1,\): ours = 6.0, "):
+        agrees("eq-a", lambda a, b: a * b, lambda a, b: a * b - [0, 1], np.array([1.0, 2]), np.array([4.0, 3]), ulps=0)
+
+
+@pytest.mark.parametrize(
+    ("x", "result", "k", "source"),
+    [
+        ((3,), (2, 3), (1, 2), (2,)),  # an input for every row
+        ((2, 3), (2, 3), (1, 2), (1, 2)),
+        ((2, 3), (2,), (1,), (1,)),  # rows that were reduced
+        ((2, 3), (), (), None),
+        ((5,), (3,), (1,), None),
+        ((4, 3), (2,), (1,), None),
+        ((2, 2), (2, 3), (1, 1), None),
+    ],
+)
+def test_the_source_of_an_entry_by_shapes(x, result, k, source):
+    assert verify._source(np.zeros(x), np.zeros(result), k) == source
 
 
 def test_where_rows_are_reduced_the_row_is_named():
@@ -408,6 +478,14 @@ def test_checks_that_cannot_fail_are_refused():
     for bound in (-1, np.nan, np.inf):
         with pytest.raises(ValueError, match="ulps was"):
             agrees("eq-a", Z, Z + 0, ulps=bound)
+        with pytest.raises(ValueError, match="eps was"):
+            agrees("eq-a", Z, Z + 0, eps=bound)
+    with pytest.raises(ValueError, match="the line was"):
+        agrees("eq-a", Z, Z + 0, ulps=0, against="two\nlines")
+
+
+def test_truth_values_are_numbers():
+    agrees("eq-a", np.array([True, False]), np.array([1.0, 0.0]), ulps=0)
 
 
 def test_integers_agree_only_exactly():
