@@ -87,7 +87,7 @@ def index_number(index: ast.expr) -> int | None:
     return None
 
 
-def wrong_node(node: ast.AST, names: set[str]) -> Iterator[tuple[str, ast.expr]]:
+def wrong_node(node: Any, names: set[str]) -> Iterator[tuple[str, ast.AST]]:
     """What a slip of the pen makes of one node of a formula."""
     match node:
         case ast.BinOp(left, ast.Add(), right):
@@ -96,6 +96,12 @@ def wrong_node(node: ast.AST, names: set[str]) -> Iterator[tuple[str, ast.expr]]
             yield "sign", ast.BinOp(left, ast.Add(), right)
         case ast.UnaryOp(ast.USub(), operand):
             yield "sign", operand
+        case ast.AugAssign(target, ast.Add(), value):
+            yield "sign", ast.AugAssign(target, ast.Sub(), value)
+        case ast.AugAssign(target, ast.Sub(), value):
+            yield "sign", ast.AugAssign(target, ast.Add(), value)
+        case ast.AugAssign(_, ast.Mult() | ast.Div(), _):
+            yield "factor", ast.Pass()
         case ast.BinOp(left, ast.Mult() | ast.Div(), _):
             yield "factor", left
         case ast.Constant(int() | float() as value) if value and not isinstance(value, bool):

@@ -65,6 +65,8 @@ def test_what_is_not_caught_or_could_not_be_planted_is_named(run):
         ("verify.agrees('eq-x', a, b, ulps=4)", []),
         ("x[0]", ["index: x[1]"]),
         ("True", []),
+        ("p -= y", ["sign: p += y"]),
+        ("p /= 4", ["factor: pass", "factor: p /= 8"]),
     ],
 )
 def test_slips_of_the_pen(formula, changes):
