@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import train_distributed
-from train_distributed import EXAMPLES, batch_of, examples, folder, free_addresses, main, read_config, share
 
-PROGRAM = Path(train_distributed.__file__)
+from mlmath.train_distributed import EXAMPLES, batch_of, examples, folder, free_addresses, main, read_config, share
+
+PROGRAM = [sys.executable, "-m", "mlmath.train_distributed"]
 SECONDS = 240  # a limit for a busy machine; on a quiet one no test takes a tenth of it
 
 
@@ -25,7 +25,7 @@ def config(addresses, index=0, kind="worker"):
 
 def run(*options, tf_config=None):
     environment = {**os.environ, **({"TF_CONFIG": tf_config} if tf_config is not None else {})}
-    command = [sys.executable, PROGRAM, *map(str, options)]
+    command = [*PROGRAM, *map(str, options)]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False)
 
 
@@ -69,7 +69,7 @@ def test_a_run_with_a_killed_worker_resumes_bit_for_bit(two, tmp_path):
 
 
 def test_where_no_restart_is_left_it_says_so_and_leaves_no_process_behind(tmp_path):
-    command = [sys.executable, PROGRAM, "--steps=100000", "--restarts=0", f"--out={tmp_path}"]
+    command = [*PROGRAM, "--steps=100000", "--restarts=0", f"--out={tmp_path}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as launcher:
         try:
             assert launcher.stdout.readline().startswith("step 1/100000")
@@ -86,7 +86,7 @@ def test_where_no_restart_is_left_it_says_so_and_leaves_no_process_behind(tmp_pa
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_a_launcher_that_is_stopped_leaves_no_process_behind(tmp_path, sent):
-    command = [sys.executable, PROGRAM, "--steps=100000", f"--out={tmp_path}"]
+    command = [*PROGRAM, "--steps=100000", f"--out={tmp_path}"]
     heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # what is started in the background ignores it
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=heed) as launcher:  # noqa: PLW1509
         try:

@@ -2,12 +2,12 @@
 
 Here, with two workers that this program starts, watches, and starts again if one of them dies:
 
-    .venv/bin/python scripts/train_distributed.py --workers 2 --steps 200 --out _build/distributed
+    .venv/bin/python -m mlmath.train_distributed --workers 2 --steps 200 --out _build/distributed
 
 On machines of your own, on each of them the same line, with its own index in TF_CONFIG and --out in a shared folder:
 
     TF_CONFIG='{"cluster": {"worker": ["10.0.0.1:2222", "10.0.0.2:2222"]}, "task": {"type": "worker", "index": 0}}' \\
-        .venv/bin/python scripts/train_distributed.py --worker --steps 200 --out shared/folder
+        .venv/bin/python -m mlmath.train_distributed --worker --steps 200 --out shared/folder
 
 A worker computes the gradient on its share of the batch, the shares are summed over all workers, and each takes the
 same step. (A loop of its own, since the `fit` of Keras 3.15 fails under MultiWorkerMirroredStrategy.) Worker 0 keeps a
@@ -103,11 +103,7 @@ def examples(name: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def work(options: argparse.Namespace) -> int:
-    try:
-        addresses, rank = read_config(os.environ.get("TF_CONFIG"))
-    except ValueError as error:
-        print(error, file=sys.stderr)
-        return BAD_ARGUMENT
+    addresses, rank = options.cluster
     import tensorflow as tf  # only now: a mistake in TF_CONFIG should not take five seconds to be named
 
     others = ", ".join(address for k, address in enumerate(addresses) if k != rank)
@@ -207,7 +203,7 @@ def launch(options: argparse.Namespace) -> int:
 def start(options: argparse.Namespace, addresses: list[str], rank: int, kill_at: int) -> subprocess.Popen:
     config = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": rank}}
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}  # one GPU cannot be shared like this
-    command = [sys.executable, __file__, "--worker", f"--kill-at={kill_at}"]
+    command = [sys.executable, "-m", "mlmath.train_distributed", "--worker", f"--kill-at={kill_at}"]
     for name in ("steps", "batch_size", "seed", "data", "save_every", "patience", "out"):
         command.append(f"--{name.replace('_', '-')}={getattr(options, name)}")
     said = said_by(options, rank)
@@ -315,7 +311,10 @@ def main(arguments: list[str] | None = None) -> int:
     add("--kill-at", type=number(int, 0), default=0, help="let the last worker be killed, once, after this step")
     add("--out", type=Path, default=Path("_build/distributed"), help="checkpoints, weights, logs")
     options = parser.parse_args(arguments)
-    try:  # a worker's folder is shared: where its parent is missing, so is the share
+    try:
+        if options.worker:
+            options.cluster = read_config(os.environ.get("TF_CONFIG"))
+        # a worker's folder is shared: where its parent is missing, so is the share
         options.out = folder(options.out.absolute(), parents=not options.worker)
     except ValueError as error:
         parser.error(str(error))
