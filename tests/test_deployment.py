@@ -49,6 +49,12 @@ def test_the_image_is_made_by_a_command_that_exists_from_files_that_exist():
     assert {service["build"]["target"] for service in services.values()} <= stages
 
 
+def test_the_proof_of_the_dockerfile_leaves_no_kind_of_step_out():
+    kinds = set(re.findall(r"^([A-Z]+) ", (ROOT / "Dockerfile").read_text(), flags=re.M))
+    proven = set(re.findall(r"^ +([A-Z]+)\)", (ROOT / "scripts" / "prove").read_text(), flags=re.M))
+    assert kinds - {"FROM", "EXPOSE"} == proven  # a base image, and a remark for the engine
+
+
 @pytest.mark.parametrize(
     "name", [".devcontainer/devcontainer.json", ".vscode/settings.json", ".vscode/extensions.json"]
 )
