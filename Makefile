@@ -8,7 +8,7 @@ export OMP_NUM_THREADS := 1
 export TF_CPP_MIN_LOG_LEVEL := 3
 
 .DEFAULT_GOAL := help
-.PHONY: help book serve pdf zip wheel test test-stand-in lab run chapter repository formulas claims count planted bench audit lock clean
+.PHONY: help book serve pdf zip wheel test test-stand-in lab run chapter repository formulas claims count planted mutants bench audit lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -64,6 +64,9 @@ count: .venv/ready ## count what the book has, and write it into the README
 
 planted: .venv/ready ## plant errors in every checked equation of the notebooks: each check must catch them
 	@$(BIN)/python scripts/plant_errors.py $(NB)
+
+mutants: .venv/ready ## put small errors into the mathematics, all modules or MODULES="losses tape": a test must fail for each
+	@$(BIN)/python scripts/mutants.py $(MODULES)
 
 bench: book ## measure: training beside Keras, live figures, what the pages weigh; nothing is tested
 	@missed=0; for part in benchmark benchmark_figures benchmark_pages; do \
