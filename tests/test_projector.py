@@ -2,7 +2,7 @@
 
 import pytest
 from browser import browser, new_page  # noqa: F401  (fixtures)
-from test_page import book, built, homes, ready, served_and_filed  # noqa: F401  (fixtures)
+from test_page import book, built, homes, ready  # noqa: F401  (fixtures)
 
 VIEW = {"viewport": {"width": 1280, "height": 800}}
 SEEN = """() => [...document.querySelectorAll(".bd-article :is(h1, h2, h3)")]
@@ -69,16 +69,3 @@ def test_nothing_is_lost_at_the_side_of_the_screen(page):
     for _ in range(30):
         assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
         page.keyboard.press("ArrowRight")
-
-
-@served_and_filed
-def test_a_page_without_storage_works(new_page, homes, way):  # noqa: F811
-    page = new_page(**VIEW)
-    page.add_init_script("""for (const store of ["localStorage", "sessionStorage"])
-        Object.defineProperty(window, store, {configurable: true, get() { throw new DOMException("off"); }})""")
-    page = ready(page, homes[way] + "book/3_2_activation_functions.html")
-    assert page.evaluate("document.documentElement.dataset.theme") in ("light", "dark")
-    page.keyboard.press("p")
-    assert len(page.evaluate(SEEN)) == 1
-    page.keyboard.press("p")
-    page.locator(".explore input[type=range]").first.press("ArrowRight")
