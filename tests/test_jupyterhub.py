@@ -1,180 +1,26 @@
 """A class on one server: the hub of deploy/jupyterhub, started for real on loopback, and two users in it.
 
-MLMATH_JUPYTERHUB names a Python that has deploy/jupyterhub/requirements.txt beside the book's own requirements; the
-proxy is found on PATH, or where `npm install --prefix node` puts it beside that Python. As root, where a mount
-namespace of its own can be had, servers run as system users, who exist for this test alone; elsewhere all have the
-rights of this user, and the test of what system users may do is skipped.
+`class_server.py` says what it needs, and which spawner is tested. What only system users or only systemd can enforce
+is skipped where there are none.
 """
 
 import json
-import os
-import shutil
-import socket
 import subprocess
-import time
-import uuid
-from pathlib import Path
 
 import httpx
 import pytest
-import websocket
 import yaml
 from browser import browser  # noqa: F401
 from build_book import ROOT
+from class_server import FOLDER, Hub, Kernel, Person, missing, until
 
-FOLDER = ROOT / "deploy" / "jupyterhub"
-PYTHON = Path(os.environ.get("MLMATH_JUPYTERHUB", "/nowhere"))
-PATH = f"{PYTHON.parent.parent / 'node' / 'node_modules' / '.bin'}:{os.environ['PATH']}"
 CHAPTER = "3_4_gradient_descent.ipynb"
-# /etc and /home of a mount namespace of its own: what useradd does there is gone with the hub
-PRIVATE = """mount -t tmpfs none "$0" && mkdir "$0"/upper "$0"/work "$0"/home &&
-mount -t overlay none -o lowerdir=/etc,upperdir="$0"/upper,workdir="$0"/work /etc &&
-mount --bind "$0"/home /home && exec "$@" """
-
-
-def system_users() -> bool:
-    """Whether we may have a mount namespace with an /etc of its own, in which others can run that Python."""
-    if os.geteuid() or not shutil.which("unshare"):
-        return False
-    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", PYTHON, "-c", "import jupyterhub, mlmath"]
-    probe = ["unshare", "-m", "sh", "-c", PRIVATE, "/mnt", *nobody]
-    return subprocess.run(probe, capture_output=True, check=False).returncode == 0
-
-
-def free_ports(number: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
-
-
-def until(true, seconds: float = 90):
-    """The first result of `true` that is true; a failure if there is none in time."""
-    end = time.monotonic() + seconds
-    while not (result := true()):
-        assert time.monotonic() < end, f"nothing in {seconds} seconds"
-        time.sleep(0.3)
-    return result
-
-
-class Hub:
-    """A hub that keeps its files in `folder`; `options` are JupyterHub's own, `idle` is in seconds."""
-
-    def __init__(self, folder: Path, *options: str, idle: int = 3600):
-        self.state, self.log, self.system_users = folder / "state", folder / "log", system_users()
-        port, hub, api = free_ports(3)
-        self.url = f"http://127.0.0.1:{port}"
-        command = [PYTHON, "-m", "jupyterhub", "-f", FOLDER / "jupyterhub_config.py", *options]
-        command += [f"--JupyterHub.bind_url={self.url}", f"--JupyterHub.hub_port={hub}"]
-        command += [f"--ConfigurableHTTPProxy.api_url=http://127.0.0.1:{api}"]
-        if self.system_users:
-            mount = folder / "mount"
-            mount.mkdir()
-            command = ["unshare", "-m", "sh", "-c", PRIVATE, mount, *command]
-        environment = os.environ | {
-            "PATH": PATH,
-            "PYTHONPATH": "",
-            "MLMATH_HUB_STATE": str(self.state),
-            "MLMATH_HUB_SPAWNER": "local" if self.system_users else "simple",
-            "MLMATH_HUB_TEACHER": "teacher",
-            "MLMATH_HUB_IDLE": str(idle),
-        }
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, cwd=folder)
-        until(lambda: "JupyterHub is now running" in self.log.read_text() or self.process.poll() is not None)
-        assert self.process.poll() is None, self.log.read_text()
-
-    def stop(self) -> None:
-        """The hub takes its proxy and the users' servers with it."""
-        self.process.terminate()
-        self.process.wait(60)
-
-
-class Person:
-    """A browser of one's own, as far as cookies and forms go."""
-
-    def __init__(self, hub: Hub, name: str, password: str = "correct horse battery"):
-        self.hub, self.name, self.password = hub, name, password
-        limits = httpx.Limits(max_keepalive_connections=0)  # so nothing stays open at the end
-        self.web = httpx.Client(base_url=hub.url, follow_redirects=True, timeout=60, limits=limits)
-
-    def xsrf(self, path: str) -> str:
-        return next(cookie.value for cookie in self.web.cookies.jar if (cookie.name, cookie.path) == ("_xsrf", path))
-
-    def post(self, page: str, **fields: str) -> httpx.Response:
-        self.web.get(page)
-        return self.web.post(page, data=fields | {"_xsrf": self.xsrf("/hub/")})
-
-    def sign_up(self) -> str:
-        fields = {"signup_password": self.password, "signup_password_confirmation": self.password}
-        return self.post("/hub/signup", username=self.name, **fields).text
-
-    def log_in(self, password: str | None = None) -> bool:
-        """Whether the hub knows me after that."""
-        self.post("/hub/login?next=%2Fhub%2Fhome", username=self.name, password=password or self.password)
-        return self.hub_api("GET", "/user").status_code == 200
-
-    def hub_api(self, method: str, path: str) -> httpx.Response:
-        self.web.get("/hub/home")
-        return self.web.request(method, f"/hub/api{path}", headers={"X-XSRFToken": self.xsrf("/hub/")})
-
-    def running(self) -> bool:
-        servers = self.hub_api("GET", f"/users/{self.name}").json()["servers"]
-        return bool(servers) and servers[""]["ready"]
-
-    def start(self) -> None:
-        assert self.hub_api("POST", f"/users/{self.name}/server").status_code in (201, 202)
-        until(self.running)
-        assert self.web.get(f"/user/{self.name}/lab").status_code == 200
-
-    def stop(self) -> None:
-        assert self.hub_api("DELETE", f"/users/{self.name}/server").status_code in (202, 204)
-        until(lambda: not self.running())
-
-    def ask(self, method: str, path: str, owner: str | None = None, **options) -> httpx.Response:
-        """A request to the server of `owner`, or to my own."""
-        headers = {"X-XSRFToken": self.xsrf(f"/user/{self.name}/")}
-        return self.web.request(method, f"/user/{owner or self.name}/api/{path}", headers=headers, **options)
-
-    def run(self, code: str) -> str:
-        """What `code` prints in a new kernel of mine, or how its error begins."""
-        kernel = self.ask("POST", "kernels", json={"name": "python3"}).json()["id"]
-        cookie = self.web.build_request("GET", f"/user/{self.name}/").headers["Cookie"]
-        address = f"{self.hub.url.replace('http', 'ws')}/user/{self.name}/api/kernels/{kernel}/channels"
-        channel = websocket.create_connection(address, cookie=cookie, origin=self.hub.url, timeout=120)
-        header = {
-            "msg_id": uuid.uuid4().hex,
-            "msg_type": "execute_request",
-            "version": "5.3",
-            "session": "",
-            "username": "",
-        }
-        content = {"code": code, "silent": False}
-        request = {"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell"}
-        channel.send(json.dumps(request))
-        printed = ""
-        while True:
-            message = json.loads(channel.recv())
-            if message["parent_header"].get("msg_id") == header["msg_id"]:
-                kind, content = message["msg_type"], message["content"]
-                printed += content["text"] if content.get("name") == "stdout" else ""
-                printed += content["ename"] if kind == "error" else ""
-                if kind == "status" and content["execution_state"] == "idle":
-                    break
-        channel.close()
-        self.ask("DELETE", f"kernels/{kernel}")
-        return printed
 
 
 @pytest.fixture(scope="module")
 def installed():
-    if not PYTHON.exists():
-        pytest.skip("SKIPPED: MLMATH_JUPYTERHUB names no Python with JupyterHub, no hub ran")
-    if not shutil.which("configurable-http-proxy", path=PATH):
-        pytest.skip("SKIPPED: no configurable-http-proxy, no hub ran")
-    if not os.geteuid() and not system_users():
-        pytest.skip("SKIPPED: neither system users to be had nor, as root, servers without them, no hub ran")
+    if reason := missing():
+        pytest.skip(f"SKIPPED: {reason}, no hub ran")
 
 
 @pytest.fixture(scope="module")
@@ -312,20 +158,59 @@ def test_cookies_and_tokens_of_one_do_not_open_the_server_of_the_other(hub, two)
 
 
 def test_a_kernel_reads_and_changes_only_what_is_its_users(hub, two):
-    if not hub.system_users:
+    if hub.spawner == "simple":
         pytest.skip("SKIPPED: no system users here, so all kernels have the same rights")
     anna, bert = two
     home = "/home/class-bert/deep-learning"
     assert bert.run("import os; print(os.path.expanduser('~'), os.getuid() > 0)") == "/home/class-bert True\n"
     assert anna.run(f"open('{home}/{CHAPTER}')") == "PermissionError"
     assert anna.run(f"open('{home}/new', 'w')") == "PermissionError"
-    assert anna.run(f"open('{hub.state}/jupyterhub.sqlite')") == "PermissionError"
+    hidden = "FileNotFoundError" if hub.spawner == "systemd" and hub.state.is_relative_to("/tmp") else "PermissionError"
+    assert anna.run(f"open('{hub.state}/jupyterhub.sqlite')") == hidden  # systemd gives each user a /tmp
     assert anna.run(f"open('{ROOT}/book/{CHAPTER}', 'a')") == "PermissionError"
 
 
 def test_a_kernel_that_wants_too_much_memory_gets_an_error(two):
     assert two[0].run("import numpy as np; np.ones(3 * 10**8)").endswith("MemoryError")
     assert two[0].run("import numpy as np; print(np.ones(10**8).nbytes)") == "800000000\n"
+    assert two[0].run("import tensorflow as tf; tf.ones((20_000, 40_000))").endswith("ResourceExhaustedError")
+
+
+def test_a_kernel_that_dies_is_started_again_and_the_server_stays(two):
+    """What a library does that cannot be told MemoryError: JupyterLab then says so, and that the kernel restarts."""
+    kernel = Kernel(two[0])
+    assert kernel.run("x = 1; print(x)") == "1\n"
+    assert kernel.run("import os; os.abort()").endswith("dead")
+    until(lambda: kernel.run("print('x' in globals())") == "False\n")
+    kernel.close()
+    assert two[0].running()
+
+
+def unit(name: str) -> str:
+    """A property of the systemd unit that is anna's server."""
+    command = ["systemctl", "show", "jupyter-anna-singleuser", "--value", "--property", name]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_two_kernels_together_want_more_than_the_limit(hub, two):
+    """In "local" the limit is each process's; systemd stops what exceeds it in all of a user's together."""
+    if hub.spawner == "systemd" and unit("MemoryCurrent") == "[not set]":
+        pytest.skip("SKIPPED: this systemd may not control memory (a container's), no limit was reached")
+    kernels = [Kernel(two[0]) for _ in range(2)]
+    said = [kernel.run("import numpy as np; x = np.ones(15 * 10**7); print(x.nbytes)") for kernel in kernels]
+    for kernel in kernels:
+        kernel.close()
+    assert said == ["1200000000\n", "dead" if hub.spawner == "systemd" else "1200000000\n"]
+    assert two[0].running()
+
+
+def test_systemd_holds_each_users_server_within_its_limits(hub, two):
+    if hub.spawner != "systemd":
+        pytest.skip("SKIPPED: no systemd here, so nothing limits the processor and /tmp is shared")
+    assert (unit("MemoryMax"), unit("OOMPolicy"), unit("CPUQuotaPerSecUSec")) == (str(2 * 2**30), "continue", "1s")
+    assert (unit("NoNewPrivileges"), unit("PrivateDevices")) == ("yes", "yes")
+    assert two[0].run("open('/tmp/mine', 'w').close(); import os; print(os.listdir('/tmp'))") == "['mine']\n"
+    assert "mine" not in two[1].run("import os; print(os.listdir('/tmp'))")
 
 
 def test_what_the_hub_keeps_is_for_its_own_eyes(hub, two):

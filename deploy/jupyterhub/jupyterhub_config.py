@@ -102,6 +102,8 @@ if SPAWNER == "systemd":
     c.SystemdSpawner.isolate_tmp = True
     c.SystemdSpawner.isolate_devices = True
     c.SystemdSpawner.disable_user_sudo = True
+    # Where memory ends, the largest process dies, which is a kernel; systemd would stop the whole server with it.
+    c.SystemdSpawner.unit_extra_properties = {"OOMPolicy": "continue"}
     c.Spawner.pre_spawn_hook = make_system_user
 elif SPAWNER == "local":
     c.JupyterHub.spawner_class = SystemUserSpawner
