@@ -5,17 +5,31 @@ const reachWideFormulas = () => {
       formula.classList.remove("wide");
       formula.classList.toggle("wide", formula.offsetWidth > formula.closest("p, li, td, dd, div").clientWidth);
     }
-    if (formula.scrollWidth > formula.clientWidth && formula.clientWidth) formula.tabIndex = 0;
+    // not scrollWidth: it counts the formula for screen readers, which is not seen
+    const displayed = formula.hasAttribute("display") && formula.clientWidth;
+    if (formula.matches(".wide") || (displayed && formula.querySelector("mjx-math").offsetWidth > formula.clientWidth)) formula.tabIndex = 0;
     else formula.removeAttribute("tabindex");
   }
 };
 
+// On a narrow page a table that is too wide stands on end, its cells below one another; many columns scroll.
+const standOnEnd = () => {
+  for (const table of document.querySelectorAll("table.table")) {
+    table.classList.remove("stacked");
+    for (const cell of table.querySelectorAll("td")) cell.dataset.head = table.rows[0].cells[cell.cellIndex]?.textContent ?? "";
+    const narrow = matchMedia("screen and (max-width: 768px)").matches && table.rows[0].cells.length <= 5;
+    table.classList.toggle("stacked", narrow && table.offsetWidth > table.parentElement.clientWidth);
+    table.parentElement.tabIndex = table.offsetWidth > table.parentElement.clientWidth ? 0 : -1;
+  }
+};
+
+const fit = () => { standOnEnd(); reachWideFormulas(); };
 addEventListener("load", () => {
-  if (!window.MathJax?.startup) return; // a page without formulas
-  MathJax.startup.promise.then(reachWideFormulas);
+  fit();
+  window.MathJax?.startup?.promise.then(fit);
   let soon;
-  addEventListener("resize", () => { clearTimeout(soon); soon = setTimeout(reachWideFormulas, 200); });
-  addEventListener("toggle", reachWideFormulas, true);
+  addEventListener("resize", () => { clearTimeout(soon); soon = setTimeout(fit, 200); });
+  addEventListener("toggle", fit, true);
 });
 
 // On paper nothing stays folded but the code that only draws.

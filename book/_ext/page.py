@@ -27,7 +27,7 @@ MENDED = {
     # each exercise's and theorem's content has the same id, and so has each proof
     r'(<section(?: class="[\w-]+")?) id="(?:exercise|solution|proof)-content">': r"\1>",
     r'<div class="proof admonition" id="proof">\n<p>Proof\. ': '<div class="argument admonition">\n<p><em>Proof.</em> ',
-    "<p><strong>Figure.</strong>": '<p class="under-figure"><strong>Figure.</strong>',
+    r"<p( id=[^>]*)?><strong>Figure.</strong>": r'<p\1 class="under-figure"><strong>Figure.</strong>',
 }
 
 FRONT = """<!DOCTYPE html>
