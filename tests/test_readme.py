@@ -18,7 +18,7 @@ def code(text: str) -> list[str]:
 
 def made(text: str) -> set[str]:
     """The targets that its commands make; settings such as NB=… are none."""
-    lines = [re.sub(r"#.*|\S+=\S*", "", command) for command in code(text)]
+    lines = [re.sub(r'#.*|\S+=("[^"]*"|\S*)', "", command) for command in code(text)]
     found = [words for line in lines for words in re.findall(r"\bmake((?: +[a-z-]+)+)", line)]
     return {target for words in found for target in words.split()}
 
