@@ -20,7 +20,7 @@ def accuracy(Y_hat: np.ndarray, labels: np.ndarray) -> float:
         labels: the true labels (m,).
 
     Raises:
-        ValueError: labels that are not whole, negative, or not as many as Y_hat.
+        ValueError: labels that are not whole, negative, not as many as Y_hat, or none.
 
     Source: chapter 4_mnist_model.
 
@@ -28,7 +28,8 @@ def accuracy(Y_hat: np.ndarray, labels: np.ndarray) -> float:
     0.6666666666666666
     """
     said, labels = _said(Y_hat), _labels("labels", labels)
-    require(len(said) == len(labels), "labels", f"{len(labels)} of them", f"{len(said)}, one for each row of Y_hat")
+    wanted = f"{max(len(said), 1)}, one for each row of Y_hat"
+    require(len(said) == len(labels) > 0, "labels", f"{len(labels)} of them", wanted)
     return float(np.mean(said == labels))
 
 

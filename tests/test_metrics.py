@@ -17,6 +17,11 @@ def test_accuracy_of_scores_and_of_labels():
     assert accuracy(np.ones((2, 3)), np.array([0, 1], np.uint8)) == 0.5  # of equals the first is taken
 
 
+def test_no_answers_have_no_accuracy():
+    with pytest.raises(ValueError, match=r"labels was 0 of them; it should be 1"):
+        accuracy(np.zeros((0, 3)), np.array([], int))
+
+
 def test_confusion_matrix_has_the_truth_in_rows():
     expected = [[1, 0, 0], [1, 1, 0], [0, 1, 1]]
     assert confusion_matrix(SCORES, LABELS).tolist() == expected
