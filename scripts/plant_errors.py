@@ -42,7 +42,7 @@ from mlmath import verify
 
 IN_RESULT = "in the result"
 SLOW = 0.3  # seconds of the processor: a cell that takes longer is not executed again
-ROUNDING = 1e-9  # of the largest entry: what changes less has not changed
+ROUNDING = 1e-9  # of the largest entry, in float32 more: what changes less has not changed
 
 
 class Planted(NamedTuple):
@@ -142,7 +142,8 @@ def same(a: Any, b: Any) -> bool:
     """Whether two sides of one shape are the same, for arrays but for rounding."""
     if not isinstance(a, np.ndarray):
         return a == b
-    allowed = ROUNDING * np.max(np.abs(b), where=np.isfinite(b), initial=0)
+    rounding = max(ROUNDING, 4 * np.finfo(b.dtype).eps)
+    allowed = rounding * np.max(np.abs(b), where=np.isfinite(b), initial=0)
     return np.allclose(a, b, rtol=0, atol=allowed, equal_nan=True)
 
 

@@ -92,6 +92,9 @@ def test_an_error_is_on_one_side():
     assert not one_side_changed((a, a), (a, a[:1]))
     assert not one_side_changed((a, a), (b, b))
     assert not one_side_changed((a, a), (a, a + 1e-12))
+    assert one_side_changed((a, a), (a, a + 1e-7))
+    single = np.float32(a)
+    assert not one_side_changed((single, single), (single, np.nextafter(single, np.float32(9))))
 
 
 def test_errors_are_planted_in_what_earlier_cells_wrote(run):
