@@ -17,7 +17,8 @@ def test_accuracy_of_scores_and_of_labels():
     assert accuracy(np.ones((2, 3)), np.array([0, 1], np.uint8)) == 0.5  # of equals the first is taken
 
 
-def test_no_answers_have_no_accuracy():
+def test_one_answer_has_an_accuracy_and_none_has_not():
+    assert accuracy([[0.2, 0.8]], [1]) == 1
     with pytest.raises(ValueError, match=r"labels was 0 of them; it should be 1"):
         accuracy(np.zeros((0, 3)), np.array([], int))
 
