@@ -223,8 +223,16 @@ def test_the_numbers_put_for_a_symbol_are_all_small_ones_that_it_may_be(symbol, 
 
 def test_what_is_neither_proved_nor_refuted_says_so():
     f = sp.Function("f")
-    slope = f(x).diff(x)
-    for left, right in ((f(x), f(y)), (f(x), x), (x, f(x)), (y * slope, -y * slope)):
+    slope, never_finite = f(x).diff(x), 1 / sp.sin(16 * sp.pi * x)  # at the numbers that are put for x
+    for left, right in (
+        (never_finite, x),
+        (f(x), f(y)),
+        (f(x), x),
+        (x, f(x)),
+        (slope, 2 * slope),
+        (slope, x),
+        (x, slope),
+    ):
         with pytest.raises(VerificationError, match="neither proved nor refuted"):
             identity("eq-a", left, right)
 
