@@ -129,7 +129,8 @@ def test_a_reader_moves_a_slider_and_python_sees_it_and_moves_it_back_and_stops_
     assert titles.all_text_contents() == ["SGD 5", "Adam 7"]
     sliders.nth(1).press("ArrowRight")
     assert titles.all_text_contents() == ["SGD 5", "Adam 8"]
-    wait_for(lambda: json.loads((folder / "seen.json").read_text()) == {"step": 8, "kind": "Adam"})
+    seen = json.dumps({"step": 8, "kind": "Adam"})
+    wait_for(lambda: (folder / "seen.json").read_text() == seen)  # as text: it may be half written
 
     page.locator(".jupyter-button", has_text="Stop").click()
     page.get_by_text("stopped", exact=True).wait_for()
