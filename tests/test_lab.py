@@ -126,11 +126,11 @@ def test_a_reader_moves_a_slider_and_python_sees_it_and_moves_it_back_and_stops_
     # the last cell has set the widget from Python; the plain figure above it stands where it began
     wait_for(lambda: titles.all_text_contents() == ["SGD 4", "Adam 7"])
     sliders.nth(0).press("ArrowRight")
-    assert titles.all_text_contents() == ["SGD 5", "Adam 7"]
+    wait_for(lambda: titles.all_text_contents() == ["SGD 5", "Adam 7"])
     sliders.nth(1).press("ArrowRight")
-    assert titles.all_text_contents() == ["SGD 5", "Adam 8"]
-    seen = json.dumps({"step": 8, "kind": "Adam"})
-    wait_for(lambda: (folder / "seen.json").read_text() == seen)  # as text: it may be half written
+    wait_for(lambda: titles.all_text_contents() == ["SGD 5", "Adam 8"])
+    expected, file = json.dumps({"step": 8, "kind": "Adam"}), folder / "seen.json"
+    wait_for(lambda: file.exists() and file.read_text() == expected)  # as text: it may be half written
 
     page.locator(".jupyter-button", has_text="Stop").click()
     page.get_by_text("stopped", exact=True).wait_for()
