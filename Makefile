@@ -42,7 +42,7 @@ test-stand-in: .venv/ready ## run the notebooks on the embedded data instead of 
 
 lab: .venv/ready ## open the notebooks in JupyterLab, trusted, so that their figures move at once
 	@$(BIN)/jupyter trust $(NOTEBOOKS) > /dev/null
-	@$(BIN)/jupyter lab --notebook-dir book
+	@$(BIN)/jupyter lab --notebook-dir book --LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate
 
 run: .venv/ready ## execute the notebooks anew, those named in NB="book/… book/…" or all, and store their outputs
 	@$(BIN)/python scripts/run_notebooks.py $(or $(NB),$(NOTEBOOKS))

@@ -3,6 +3,7 @@
 import http.server
 import os
 import pathlib
+import re
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -75,4 +76,6 @@ def new_page(browser) -> Iterator:
     yield new_page
     for context in contexts:
         context.close()
-    assert not [f for f in faults if "favicon" not in f], faults
+    # JupyterLab tells the console what is slow, as all is on a busy machine
+    harmless = re.compile("favicon|Plugin .+ (to activate|taking too long)")
+    assert not [fault for fault in faults if not harmless.search(fault)], faults

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -47,6 +48,7 @@ def train(epochs, progress):
         file.write("end")
 experiment(train, epochs=100_000)
 """
+BOOK = Path(__file__).parents[1] / "book"
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 CELLS = [FIGURE, "figure", WIDGET, EXPERIMENT, 'widget.settings = {"step": 7, "kind": "Adam"}']
 
@@ -159,3 +161,22 @@ def test_an_untrusted_notebook_shows_the_picture_and_a_trusted_one_is_alive_with
     slider = page.locator(".explore input[type=range]")
     slider.press("ArrowRight")
     assert page.locator(".explore > svg text", has_text="SGD 5").count() == 1
+
+
+def test_a_theorem_an_exercise_and_a_reference_are_shown_and_not_their_source(lab, new_page):  # noqa: F811
+    folder, address, _ = lab
+    book = [cell for path in sorted(BOOK.glob("*.ipynb")) for cell in nbformat.read(path, 4).cells]
+    texts = [cell for cell in book if cell.cell_type == "markdown"]
+    refers, defines = re.compile(r"{eq}`(.+?)`").findall, re.compile(r"^\$\$ \((.+)\)", re.M).findall
+    alone = [cell for cell in texts if set(refers(cell.source)) <= set(defines(cell.source))]
+    theorem = next(cell for cell in alone if "{prf:theorem}" in cell.source and refers(cell.source))
+    exercise = next(cell for cell in alone if "{exercise}" in cell.source)
+    nbformat.write(new_notebook(cells=[theorem, exercise], metadata=KERNEL), folder / "text.ipynb")
+
+    page = opened(new_page(viewport={"width": 1200, "height": 3000}), address, "text.ipynb")
+    page.get_by_text("Theorem 1").first.wait_for()
+    page.get_by_text("Solution to").first.wait_for()
+    text = page.locator(".jp-Notebook").inner_text()
+    assert not [mark for mark in (":::", "$$", ":label:", "{eq}") if mark in text], text
+    solution = page.locator("details", has_text="Solution to").first
+    assert not solution.evaluate("e => e.open")
