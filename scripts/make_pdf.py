@@ -23,6 +23,10 @@ PREPARE = """() => {
   for (const formula of article.querySelectorAll("mjx-container[display]"))
     if (formula.scrollWidth > formula.clientWidth)
       formula.style.fontSize = `${99 * formula.clientWidth / formula.scrollWidth}%`;
+  for (const table of article.querySelectorAll("table.table"))
+    if (table.offsetWidth > table.parentElement.clientWidth)
+      table.style.fontSize = `${95 * table.parentElement.clientWidth / table.offsetWidth}%`;
+  document.title = article.querySelector("h1").firstChild.textContent;
   // every chapter has its "exercises"; a document has one of each name
   for (const [i, section] of article.querySelectorAll("section[id]").entries())
     if (document.getElementById(section.id) !== section) section.id += `-${i}`;

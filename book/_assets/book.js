@@ -3,7 +3,9 @@ const reachWideFormulas = () => {
   for (const formula of document.querySelectorAll("mjx-container")) {
     if (!formula.hasAttribute("display")) {
       formula.classList.remove("wide");
-      formula.classList.toggle("wide", formula.offsetWidth > formula.closest("p, li, td, dd, div").clientWidth);
+      let block = formula.parentElement;
+      while (block.clientWidth === 0 && block.parentElement) block = block.parentElement; // what is part of a line has no width
+      formula.classList.toggle("wide", formula.offsetWidth > block.clientWidth);
     }
     // not scrollWidth: it counts the formula for screen readers, which is not seen
     const displayed = formula.hasAttribute("display") && formula.clientWidth;
