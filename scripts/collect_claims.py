@@ -17,16 +17,16 @@ PAGE = ROOT / "book" / "claims.md"
 HEAD = """# What was claimed, and what was run
 
 Every claim of the book about something that could have come out otherwise: who says it, what was run here, over how
-many seeds, and how far the results spread. A claim stands in this list because a cell of its chapter asserts, at every
-execution, that each single run lies where the claim needs it. The numbers are those of the data that the chapter names,
-on the machine that executed it; on another they move within the spread. The page is made from the executed notebooks
-by `make claims`, and a test holds it to them.
+many seeds, and how far the results spread. A claim is in this list because a cell of its chapter asserts, each time it
+is executed, that every single run lies where the claim needs it to. The numbers are those that the chapter's data gave
+on the machine that executed it; on another machine they may differ a little, and the assertions still hold. The page is made from
+the executed notebooks by `make claims`, and a test compares it with them.
 """
 
 REFUTED = """## Often said, and not seen here
 
-These are claims that books and papers make, some of them about larger models and other data. On the small model of this
-book they did not show. That refutes nobody: it says what this model, these data and these seeds gave.
+Books and papers make these claims, some of them about larger models and other data. On the small models of this
+book the effect did not show up. That refutes nobody: it says what these models, data and seeds gave.
 """
 
 TABLE = "| claim | said by | measured | runs | chapter |\n|---|---|---|---|---|\n"

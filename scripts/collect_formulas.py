@@ -20,10 +20,10 @@ HEAD = """# All formulas and their checks
 
 Every labelled equation of the book, with the checks that its chapter ran. An *identity* was proved by SymPy for all
 values of its symbols. A *derivative* was compared with one found independently, by the complex step or by
-differences. *Agrees* means that the function of the package and another program, mostly TensorFlow, gave the same
+differences. *Agrees* means that two computations, one of them mostly `mlmath` or TensorFlow, gave the same
 numbers, within the bound that is named. A *definition* needs no check, and says why it is one. The checks were
-shown able to fail: wrong signs, factors and indices were planted in each equation that is checked, and all were
-caught (`make planted`). The page is made from the executed notebooks by `make formulas`, and a test holds it to them.
+shown to be able to fail: wrong signs, factors and indices were planted in each equation that is checked, and all were
+caught (`make planted`). The page is made from the executed notebooks by `make formulas`, and a test compares it with them.
 """
 
 
