@@ -34,6 +34,7 @@ PREPARE = """() => {
   // every chapter counts its own id1, id2, …; a citation means the one among the sources
   for (const source of article.querySelectorAll(".citation")) source.id = "source-" + source.id;
   for (const link of article.querySelectorAll(".bibtex-citation a")) link.hash = "source-" + link.hash.slice(1);
+  document.getElementById("document-genindex")?.nextElementSibling.remove(); // a page of links without page numbers
   const contents = make("ol");
   contents.className = "printed-contents";
   for (const [i, heading] of article.querySelectorAll("[id^='document-'] + section > h2").entries()) {
@@ -48,6 +49,9 @@ PREPARE = """() => {
     contents.lastChild.append(link);
   }
   article.querySelector("h1").after(contents);
+  // between two chapters such a mark could end up on a page of its own
+  for (const mark of article.querySelectorAll("[id^='document-'] + section"))
+    mark.querySelector("h2").prepend(mark.previousElementSibling);
 }"""
 NUMBERS = """pages => { for (const link of document.querySelectorAll(".printed-contents a"))
   link.lastChild.textContent = pages[link.hash.slice(1)] ?? ""; }"""

@@ -31,6 +31,12 @@ def prepare(app, what, name, obj, options, lines):
         lines[i] = re.sub(r"\beq-[a-z0-9-]+\b", lambda m: f":eq:`{m[0]}`" if m[0] in equations else m[0], line)
 
 
+def leave_out_fields(app, what, name, obj, skip, options):
+    """The fields of a named tuple, of which Python only says "Alias for field number 0"; the class tells what they are."""
+    return True if type(obj).__name__ == "_tuplegetter" else None
+
+
 def setup(app):
+    app.connect("autodoc-skip-member", leave_out_fields)
     app.connect("autodoc-process-docstring", prepare)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
