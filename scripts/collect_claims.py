@@ -19,8 +19,8 @@ HEAD = """# What was claimed, and what was run
 Every claim of the book about something that could have come out otherwise: who says it, what was run here, over how
 many seeds, and how far the results spread. A claim is in this list because a cell of its chapter asserts, each time it
 is executed, that every single run lies where the claim needs it to. The numbers are those that the chapter's data gave
-on the machine that executed it; on another machine they may differ a little, and the assertions still hold. The page is made from
-the executed notebooks by `make claims`, and a test compares it with them.
+on the machine that executed it; on another machine they may differ a little, and the assertions still hold. The page is
+made from the executed notebooks by `make claims`, and a test compares it with them.
 """
 
 REFUTED = """## Often said, and not seen here

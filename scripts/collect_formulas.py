@@ -23,7 +23,8 @@ values of its symbols. A *derivative* was compared with one found independently,
 differences. *Agrees* means that two computations, one of them mostly `mlmath` or TensorFlow, gave the same
 numbers, within the bound that is named. A *definition* needs no check, and says why it is one. The checks were
 shown to be able to fail: wrong signs, factors and indices were planted in each equation that is checked, and all were
-caught (`make planted`). The page is made from the executed notebooks by `make formulas`, and a test compares it with them.
+caught (`make planted`). The page is made from the executed notebooks by `make formulas`, and a test compares it with
+them.
 """
 
 

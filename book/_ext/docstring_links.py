@@ -32,7 +32,7 @@ def prepare(app, what, name, obj, options, lines):
 
 
 def leave_out_fields(app, what, name, obj, skip, options):
-    """The fields of a named tuple, of which Python only says "Alias for field number 0"; the class tells what they are."""
+    """Leave out the fields of named tuples, of which Python says only "Alias for field number 0"."""
     return True if type(obj).__name__ == "_tuplegetter" else None
 
 
