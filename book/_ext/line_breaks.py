@@ -41,7 +41,15 @@ def keep_punctuation(app, doctree, docname):
             whole.extend([nodes.Text(start), formula, nodes.Text(end)])
 
 
+def keep_percent(app, doctree, docname):
+    """No line begins with a percent sign."""
+    for text in list(doctree.findall(nodes.Text)):
+        if re.search(r"\d %", text) and not isinstance(text.parent, nodes.FixedTextElement | nodes.literal):
+            text.parent.replace(text, nodes.Text(re.sub(r"(\d) %", "\\1\N{NO-BREAK SPACE}%", text)))
+
+
 def setup(app):
     app.connect("doctree-resolved", wrap_sentences)
+    app.connect("doctree-resolved", keep_percent)
     app.connect("doctree-resolved", keep_punctuation, priority=900)  # after the extensions that make links
     return {"parallel_read_safe": True, "parallel_write_safe": True}
