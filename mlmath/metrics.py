@@ -103,7 +103,7 @@ def calibration(P: np.ndarray, labels: np.ndarray, bins: int = 15) -> Calibratio
     Args:
         P: probabilities (m, K).
         labels: the true labels (m,).
-        bins: B.
+        bins: how many, B.
 
     Raises:
         ValueError: P outside [0, 1] or rows that do not sum to 1, no example, labels that do not fit.

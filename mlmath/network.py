@@ -206,7 +206,7 @@ class Network:
 
     @property
     def parameters(self) -> list[np.ndarray]:
-        """W and b of each layer in turn: the arrays themselves, so that an optimiser can change them in place."""
+        """W and b of each layer in turn, the arrays themselves, so that an optimiser can change them in place."""
         return [parameter for layer in self.layers for parameter in layer.parameters]
 
     @property
