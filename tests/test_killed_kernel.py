@@ -97,9 +97,12 @@ def test_in_jupyterlab_it_is_said_and_nothing_is_lost(lab, data_file, undisturbe
     page.get_by_text("result 1920").first.wait_for(timeout=120_000)
     assert page.get_by_text(undisturbed).count() == 1
     choose("File", "Save Notebook")
-    wait_for(lambda: path.read_bytes() != stored)
-    saved = nbformat.read(path, as_version=4)
-    assert [cell.source for cell in saved.cells] == ["My words.", BEGIN, RUNS[how]]
+
+    def saved():  # nothing while it is being written
+        text = path.read_bytes()
+        return text != stored and text.rstrip().endswith(b"}") and nbformat.reads(text.decode(), as_version=4)
+
+    assert [cell.source for cell in wait_for(saved).cells] == ["My words.", BEGIN, RUNS[how]]
     context.close()
 
 
