@@ -75,7 +75,7 @@ def digits(images: Sequence, captions: Sequence[str] | None = None, columns: int
     for ax, picture, caption in zip(axes.flat, pictures, captions, strict=False):
         side = round(picture.size**0.5)
         ax.imshow(picture.reshape(side, side), cmap=cmap)
-        ax.set_xlabel(caption, labelpad=2)
+        ax.set_xlabel(caption, labelpad=5)  # a phone enlarges letters, which grow upwards
     return figure
 
 
