@@ -65,7 +65,8 @@ SHIPPED = [
     ("exercise.css", "the look of exercises", "MIT", "sphinx-exercise"),
     ("proof.css", "the look of theorems", "MIT", "sphinx-proof"),
     ("mystnb.*.css", "the look of cells", "BSD-3-Clause", "myst-nb"),
-    ("book.css|book.js|projector.js|favicon.svg|logo.svg|preview.png", "the book's own", "CC-BY-4.0", ""),
+    ("book.css|book.js|projector.js|search.js", "the book's own style and scripts", "BSD-3-Clause", ""),
+    ("favicon.svg|logo.svg|preview.png", "the book's own pictures", "CC-BY-4.0", ""),
 ]  # fmt: skip
 
 TEXT = """# What the book is made of, and what its pages may load
