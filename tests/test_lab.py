@@ -38,7 +38,7 @@ widget.observe(tell, "settings")
 widget
 """
 EXPERIMENT = """
-def train(epochs, progress):
+def train(epochs, kind, progress):
     for epoch in range(epochs):
         with open("log.txt", "w") as file:
             file.write(str(epoch))
@@ -46,7 +46,7 @@ def train(epochs, progress):
         progress(epoch / epochs, f"epoch {epoch}")
     with open("log.txt", "w") as file:
         file.write("end")
-experiment(train, epochs=100_000)
+experiment(train, epochs=100_000, kind=["SGD", "Adam"])
 """
 BOOK = Path(__file__).parents[1] / "book"
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
@@ -133,6 +133,10 @@ def test_a_reader_moves_a_slider_and_python_sees_it_and_moves_it_back_and_stops_
     wait_for(lambda: titles.all_text_contents() == ["SGD 5", "Adam 8"])
     expected, file = json.dumps({"step": 8, "kind": "Adam"}), folder / "seen.json"
     wait_for(lambda: file.exists() and file.read_text() == expected)  # as text: it may be half written
+
+    kind = page.locator(".widget-dropdown select")
+    kind.press("ArrowDown")  # JupyterLab would go to the next cell
+    assert kind.evaluate("e => e.selectedOptions[0].text") == "Adam"
 
     page.locator(".jupyter-button", has_text="Stop").click()
     page.get_by_text("stopped", exact=True).wait_for()

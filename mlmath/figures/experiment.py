@@ -14,6 +14,11 @@ from typing import Any
 from mlmath._check import require
 from mlmath.figures.explore import static, still
 
+# JupyterLab takes the arrow keys from whatever is not marked so, and ipywidgets marks none of its choices and sliders.
+KEYS = """<script>document.addEventListener("focusin", ({ target }) => {
+  if (target.closest(".experiment")) target.dataset.lmSuppressShortcuts = "true";
+})</script>"""
+
 
 class Stopped(BaseException):
     """Raised by `progress` in a computation that was stopped. No Exception: no `except Exception` may swallow it."""
@@ -63,7 +68,9 @@ class Panel:
         self.button = widgets.Button(description="Stop", icon="stop")
         self.words, self.output = widgets.Label(), widgets.Output()
         row = widgets.HBox([self.button, self.bar, self.words])
-        self.box = widgets.VBox([*self.inputs.values(), row, self.output])
+        keys = widgets.Output(outputs=_display({"text/html": KEYS, "text/plain": ""}))
+        self.box = widgets.VBox([*self.inputs.values(), row, self.output, keys])
+        self.box.add_class("experiment")
         for control in self.inputs.values():
             control.observe(lambda _: self.start(), "value")
         self.button.on_click(lambda _: self.stop.set() if self.running else self.start())
@@ -112,7 +119,11 @@ class Panel:
 
     def _show(self, bundle: dict) -> None:
         # set, not captured: what a thread prints would go to whichever cell runs at the time
-        self.output.outputs = ({"output_type": "display_data", "data": bundle, "metadata": {}},)
+        self.output.outputs = _display(bundle)
+
+
+def _display(bundle: dict) -> tuple[dict]:
+    return ({"output_type": "display_data", "data": bundle, "metadata": {}},)
 
 
 def _view(widget: Any) -> dict[str, Any]:
