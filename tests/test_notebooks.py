@@ -88,6 +88,7 @@ def test_every_cell_has_run_in_order_without_error_or_warning(stem):
     counts = [cell.execution_count for cell in cells(stem) if cell.cell_type == "code" and cell.source.strip()]
     assert counts == list(range(1, len(counts) + 1))
     for cell in code_cells(stem):
+        assert {output.get("execution_count") for output in cell.outputs} <= {None, cell.execution_count}, cell.source
         kinds = {output.output_type for output in cell.outputs}
         assert "error" not in kinds or "raises-exception" in tags(cell), cell.source
         assert not [output.text for output in cell.outputs if output.get("name") == "stderr"], cell.source

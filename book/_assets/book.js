@@ -34,6 +34,9 @@ addEventListener("load", () => {
   addEventListener("toggle", fit, true);
 });
 
+// On a narrow page the contents lie over it; they go when one of them is chosen.
+addEventListener("click", ({ target }) => target.closest?.("dialog a[href^='#']")?.closest("dialog").close());
+
 // On paper nothing stays folded but the code that only draws.
 let folded = [];
 addEventListener("beforeprint", () => {

@@ -11,28 +11,32 @@ Object.assign(Documentation.TRANSLATIONS, {
 const NAMES = {
   alpha: "α", beta: "β", gamma: "γ", delta: "δ", Delta: "Δ", varepsilon: "ε", theta: "θ", kappa: "κ", lambda: "λ", Lambda: "Λ", mu: "μ",
   pi: "π", rho: "ρ", sigma: "σ", Sigma: "Σ", tau: "τ", Phi: "Φ", varphi: "φ", nabla: "∇", partial: "∂", sum: "Σ", top: "T", infty: "∞",
-  cdot: "·", times: "×", odot: "⊙", pm: "±", le: "≤", ge: "≥", ne: "≠", approx: "≈", to: "→", leftarrow: "←", dots: "…", ldots: "…", ell: "ℓ",
+  cdot: "·", times: "×", odot: "⊙", pm: "±", le: "≤", ge: "≥", ne: "≠", approx: "≈", to: "→", leftarrow: "←", dots: "…", ldots: "…", ell: "ℓ", quad: " ", qquad: " ", sqrt: "√",
 };
 const typed = (formula) => formula
-  .replace(/\\[()[\]]|\\(operatorname|text|mathrm|mathbb|mathbf|mathcal|left|right|[Bb]igg?[lrm]?)(?![a-z])/g, "").replace(/\\hat\s*(\w)/g, "$1\u0302")
-  .replace(/\\[td]?frac(\d)(\d)/g, "$1/$2").replace(/\\[td]?frac\s*{([^{}]*)}\s*{([^{}]*)}/g, "($1)/($2)")
+  .replace(/\\[()[\]]|\\(operatorname|text|mathrm|mathbb|mathbf|mathcal|left|right|[Bb]igg?[lrm]?)(?![a-z])/g, "").replace(/\\hat\s*(\w)/g, "$1\u0302").replace(/\\bar\s*(\w)/g, "$1\u0304")
+  .replace(/([_^]){([^{}]*)}/g, "$1$2")
+  .replace(/\\[td]?frac\s*(\w|\\[a-z]+)\s*(\w)/gi, "$1/$2").replace(/\\[td]?frac\s*(\w){([^{}]*)}/g, "$1/($2)").replace(/\\[td]?frac\s*{([^{}]*)}\s*{([^{}]*)}/g, "($1)/($2)")
   .replace(/\\([a-zA-Z]+)/g, (_, name) => NAMES[name] ?? name).replace(/\\.|[{}]/g, "");
 const excerpt = (text, words) => {
-  const first = Math.min(...words.map((word) => text.toLowerCase().indexOf(word)).filter((place) => place >= 0), text.length);
+  const places = words.map((word) => text.toLowerCase().indexOf(word)).filter((place) => place >= 0);
+  const first = places.length ? Math.min(...places) : 0;
   const start = first > 120 && text.length > 240 ? text.indexOf(" ", first - 120) + 1 : 0;
   const end = text.length > start + 240 ? text.lastIndexOf(" ", start + 240) : text.length;
   return (start ? "… " : "") + text.slice(start, end) + (end < text.length ? " …" : "");
 };
 document.addEventListener("DOMContentLoaded", () => {
   Search.makeSearchSummary = (html, terms, place) => {
-    const main = new DOMParser().parseFromString(html, "text/html").querySelector("[role='main']");
+    const main = new DOMParser().parseFromString(html, "text/html").querySelector("article");
     for (const part of main.querySelectorAll(".headerlink, .prelude, script, style, img")) part.remove();
     for (const formula of main.querySelectorAll(".math")) formula.textContent = typed(formula.textContent);
     const part = (place && main.querySelector("#" + CSS.escape(place.slice(1)))) || main;
-    const words = [...terms].map((word) => word.toLowerCase());
+    // what is searched is the stem: entropi, probabl
+    const words = [...terms].map((word) => word.toLowerCase().replace(/(?<=.{4})[il]$/, ""));
     const says = ({ textContent }) => words.some((word) => textContent.toLowerCase().includes(word));
-    const told = part.matches("dt") && part.parentElement.querySelector(`#${CSS.escape(part.id)} ~ dd`);
-    const found = told || ([...part.querySelectorAll("p, li, dd"), ...part.querySelectorAll("pre")].find(says) ?? part);
+    const told = (dt) => dt?.parentElement.querySelector(`#${CSS.escape(dt.id)} ~ dd`);
+    const found = told(part.matches("dt") ? part : [...part.querySelectorAll("dt[id]")].find(says))
+      ?? ([...part.querySelectorAll("p, li, dd"), ...part.querySelectorAll("pre"), ...part.querySelectorAll("h2, h3")].find(says) ?? part);
     const summary = document.createElement("p");
     summary.className = "context";
     summary.textContent = excerpt(found.textContent.trim().replace(/\s+/g, " "), words);

@@ -32,7 +32,7 @@ class LinkTerms(SphinxTransform):
         if not re.match(r"book/\d", self.env.docname) or not page.exists():
             return
         self.env.note_dependency(str(page))
-        names = {term.lower(): term for term in terms(page)}
+        names = {term.lower().replace("'", "’"): term for term in terms(page)}  # as smartquotes have written it
         longest_first = sorted(names, key=len, reverse=True)
         pattern = re.compile(rf"(?<![\w-])({'|'.join(map(re.escape, longest_first))})(?:s|es)?(?![\w-])", re.I)
         for text in list(self.document.findall(nodes.Text)):

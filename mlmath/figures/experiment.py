@@ -67,7 +67,7 @@ class Panel:
         self.bar = widgets.FloatProgress(max=1.0, description="progress", style={"description_width": "initial"})
         self.button = widgets.Button(description="Stop", icon="stop")
         self.words, self.output = widgets.Label(), widgets.Output()
-        row = widgets.HBox([self.button, self.bar, self.words])
+        row = widgets.HBox([self.button, self.bar, self.words], layout={"flex_flow": "row wrap"})
         keys = widgets.Output(outputs=_display({"text/html": KEYS, "text/plain": ""}))
         self.box = widgets.VBox([*self.inputs.values(), row, self.output, keys])
         self.box.add_class("experiment")

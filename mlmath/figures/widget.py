@@ -15,6 +15,7 @@ export default { async render({ model, el }) {
     model.save_changes();
   });
   const follow = () => set(model.get("index"));
+  follow();  // Python may have moved it while the figure was made
   model.on("change:index", follow);
   return () => model.off("change:index", follow);
 } };
