@@ -146,7 +146,8 @@ def test_each_chapter_links_a_term_once_where_it_uses_it_and_the_index_leads_the
 @pytest.mark.parametrize(
     ("query", "found"),
     [("activation", "3_2_activation_functions"), ("MNIST", "4_mnist_model"), ("softmax", "3_2_activation_functions"),
-     ("binary_cross_entropy", "mlmath"), ("pre-activations", "notation")],
+     ("binary_cross_entropy", "mlmath"), ("pre-activations", "notation"),
+     ("probability", "3_2_activation_functions"), ("entropy", "3_3_loss_functions")],
 )  # fmt: skip
 def test_search_finds(new_page, homes, way, query, found):  # noqa: F811
     if f"book/{found}" not in DOCUMENTS:
@@ -161,6 +162,15 @@ def test_search_finds(new_page, homes, way, query, found):  # noqa: F811
     if way == "http":  # a page from a file may not read the others: no summaries there
         bare = "#search-results li:not(:has(p, span:not(.highlighted)))"
         page.wait_for_function(f"() => !document.querySelector('{bare}')")
+        footer = page.locator(".bd-footer-content").inner_text().split("\n")[0]
+        assert footer and not page.locator("#search-results p", has_text=footer).count()
+
+
+def test_on_a_phone_the_contents_go_when_one_is_chosen(new_page, homes):  # noqa: F811
+    page = ready(new_page(**PHONE), f"{homes['http']}book/1_background.html")
+    page.get_by_role("button", name="On this page").click()
+    page.locator("dialog[open] a[href^='#']").last.click()
+    assert not page.locator("dialog[open]").count() and "#" in page.url
 
 
 @every_page

@@ -11,12 +11,16 @@ Object.assign(Documentation.TRANSLATIONS, {
 const NAMES = {
   alpha: "α", beta: "β", gamma: "γ", delta: "δ", Delta: "Δ", varepsilon: "ε", theta: "θ", kappa: "κ", lambda: "λ", Lambda: "Λ", mu: "μ",
   pi: "π", rho: "ρ", sigma: "σ", Sigma: "Σ", tau: "τ", Phi: "Φ", varphi: "φ", nabla: "∇", partial: "∂", sum: "Σ", top: "T", infty: "∞",
-  cdot: "·", times: "×", odot: "⊙", pm: "±", le: "≤", ge: "≥", ne: "≠", approx: "≈", to: "→", leftarrow: "←", dots: "…", ldots: "…", ell: "ℓ", quad: " ", qquad: " ", sqrt: "√",
+  cdot: "·", times: "×", odot: "⊙", pm: "±", le: "≤", ge: "≥", ne: "≠", approx: "≈", to: "→", leftarrow: "←", dots: "…", ldots: "…", ell: "ℓ",
+  quad: " ", qquad: " ", sqrt: "√",
 };
 const typed = (formula) => formula
-  .replace(/\\[()[\]]|\\(operatorname|text|mathrm|mathbb|mathbf|mathcal|left|right|[Bb]igg?[lrm]?)(?![a-z])/g, "").replace(/\\hat\s*(\w)/g, "$1\u0302").replace(/\\bar\s*(\w)/g, "$1\u0304")
+  .replace(/\\[()[\]]|\\(operatorname|text|mathrm|mathbb|mathbf|mathcal|left|right|[Bb]igg?[lrm]?)(?![a-z])/g, "")
+  .replace(/\\hat\s*(\w)/g, "$1\u0302").replace(/\\bar\s*(\w)/g, "$1\u0304")
   .replace(/([_^]){([^{}]*)}/g, "$1$2")
-  .replace(/\\[td]?frac\s*(\w|\\[a-z]+)\s*(\w)/gi, "$1/$2").replace(/\\[td]?frac\s*(\w){([^{}]*)}/g, "$1/($2)").replace(/\\[td]?frac\s*{([^{}]*)}\s*{([^{}]*)}/g, "($1)/($2)")
+  .replace(/\\[td]?frac\s*(\w|\\[a-z]+)\s*(\w)/gi, "$1/$2")
+  .replace(/\\[td]?frac\s*(\w){([^{}]*)}/g, "$1/($2)")
+  .replace(/\\[td]?frac\s*{([^{}]*)}\s*{([^{}]*)}/g, "($1)/($2)")
   .replace(/\\([a-zA-Z]+)/g, (_, name) => NAMES[name] ?? name).replace(/\\.|[{}]/g, "");
 const excerpt = (text, words) => {
   const places = words.map((word) => text.toLowerCase().indexOf(word)).filter((place) => place >= 0);
@@ -35,8 +39,9 @@ document.addEventListener("DOMContentLoaded", () => {
     const words = [...terms].map((word) => word.toLowerCase().replace(/(?<=.{4})[il]$/, ""));
     const says = ({ textContent }) => words.some((word) => textContent.toLowerCase().includes(word));
     const told = (dt) => dt?.parentElement.querySelector(`#${CSS.escape(dt.id)} ~ dd`);
-    const found = told(part.matches("dt") ? part : [...part.querySelectorAll("dt[id]")].find(says))
-      ?? ([...part.querySelectorAll("p, li, dd"), ...part.querySelectorAll("pre"), ...part.querySelectorAll("h2, h3")].find(says) ?? part);
+    const term = part.matches("dt") ? part : [...part.querySelectorAll("dt[id]")].find(says);
+    const first = (selector) => [...part.querySelectorAll(selector)].find(says);
+    const found = told(term) ?? first("p, li, dd") ?? first("pre") ?? first("h2, h3") ?? part;
     const summary = document.createElement("p");
     summary.className = "context";
     summary.textContent = excerpt(found.textContent.trim().replace(/\s+/g, " "), words);
