@@ -134,6 +134,12 @@ def test_the_output_is_html_and_png_and_says_where_it_stands(line):
     assert not re.search(r"(?:src|href)=.?https?:", bundle["text/html"])
 
 
+def test_a_negative_value_is_said_with_a_minus_sign_and_a_hyphen_stays_one(line):
+    figure = explore(*line, alt="2", kind=["two-layer", "U-2"], rate=[-6.0, -0.5, 1e-5])
+    assert figure.spec["controls"][0]["labels"] == ["two-layer", "U-2"]
+    assert figure.spec["controls"][1]["labels"] == ["−6", "−0.5", "1e-05"]
+
+
 def test_explore_leaves_no_figure_that_the_notebook_would_show_again(line):
     explore(*line, alt="a", rate=[1, 2])
     assert not plt.fignum_exists(line[0].number)

@@ -75,7 +75,7 @@ async function live(el, { index, controls, data }, changed = () => {}) {
       if (timer) return stop();
       if (index[k] === last) turn(k, 0);
       timer = setInterval(step, wait);
-      button.textContent = "⏸ Pause";
+      button.textContent = "‖ Pause";
       button.ariaLabel = `Pause ${title}`;
     };
     return button;

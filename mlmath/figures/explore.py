@@ -14,6 +14,7 @@ import json
 import math
 import os
 import pathlib
+import re
 import sys
 import warnings
 import zlib
@@ -48,7 +49,8 @@ class Control:
         )
         require(not play or self.slider, "play", repr(name), "the name of a slider")
         say = say or (lambda v: f"{v:.3g}" if isinstance(v, float) else str(v))
-        self.labels = [say.format(v) if isinstance(say, str) else str(say(v)) for v in self.values]
+        labels = (say.format(v) if isinstance(say, str) else str(say(v)) for v in self.values)
+        self.labels = [re.sub(r"(?<!\w)-(?=[\d.])", "\N{MINUS SIGN}", label) for label in labels]  # as on axes
 
     def index(self, value: Any) -> int:
         """Where `value` is on the grid, a rounding error forgiven."""
