@@ -209,7 +209,7 @@ def silu(z: ArrayLike) -> NDArray:
 
 @_elementwise
 def d_silu(z: ArrayLike) -> NDArray:
-    """SiLU′(z) = σ(z) + zσ′(z) = e(1 + e − |z|) / (1 + e)² with e = e^−|z| for z < 0, and 1 − SiLU′(−z) for z ≥ 0.
+    """SiLU′(z) = σ(z) + zσ′(z) = q(1 + q − |z|) / (1 + q)² with q = e^−|z| for z < 0, and 1 − SiLU′(−z) for z ≥ 0.
 
     Source: 3_2_activation_functions, eq-silu.
 

@@ -106,7 +106,7 @@ def binary_cross_entropy_from_logits(Z: ArrayLike, Y: ArrayLike) -> np.floating:
 def d_binary_cross_entropy_from_logits(Z: ArrayLike, Y: ArrayLike) -> NDArray:
     """∂L/∂z_i = (1/n)(σ(z_i) − y_i), in two forms, because each cancels where the other does not.
 
-    With e = e^−|z|: [(1 − y) − ye] / (1 + e) or [(1 − y)e − y] / (1 + e) by the sign of z; near 0, where these are
+    With q = e^−|z|: [(1 − y) − yq] / (1 + q) or [(1 − y)q − y] / (1 + q) by the sign of z; near 0, where these are
     differences of almost equal numbers for y ≈ ½, σ(z) − y = ½ tanh(z/2) + (½ − y).
     Source: 3_3_loss_functions, eq-bce-logits.
 

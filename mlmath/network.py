@@ -50,7 +50,8 @@ class Dense:
     """A layer A = f(Z), Z = X Wᵀ + b, with W (n_out, n_in) and b (n_out,); A = Z if there is no activation.
 
     Args:
-        n_in, n_out: the numbers of inputs and of units.
+        n_in: the number of inputs.
+        n_out: the number of units.
         activation: a name from `mlmath.activations.ACTIVATIONS`, a pair (f, d_f), or None.
         rng: a generator (or a seed) for W; b starts at 0.
         init: "glorot" or "he".

@@ -77,7 +77,8 @@ def fit(
         X: examples (m, n_in).
         labels: classes (m,), or what else `loss` compares the outputs with, one row an example.
         optimizer: takes the steps.
-        epochs, batch_size: each epoch goes once through all examples in a new order; the last batch may be short.
+        epochs: how often to go through all examples, each time in a new order.
+        batch_size: the examples of a step; the last batch of an epoch may be short.
         rng: a generator (or a seed) for the orders.
         validation: (X, labels) to be evaluated after each epoch.
         loss: a pair (f, d_f) of functions of (outputs, labels): the mean over the batch, its gradient in the outputs.

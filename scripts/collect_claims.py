@@ -8,7 +8,7 @@ Read from the executed notebooks: `mlmath.claim` printed each with its evidence,
 from pathlib import Path
 
 import nbformat
-from collect_formulas import ROOT, chapters
+from collect_formulas import ROOT, chapters, readable
 
 from mlmath.claims import Claim, parse
 
@@ -16,17 +16,19 @@ PAGE = ROOT / "book" / "claims.md"
 
 HEAD = """# What was claimed, and what was run
 
-Every claim of the book about something that could have come out otherwise: who says it, what was run here, over how
-many seeds, and how far the results spread. A claim is in this list because a cell of its chapter asserts, each time it
-is executed, that every single run lies where the claim needs it to. The numbers are those that the chapter's data gave
-on the machine that executed it; on another machine they may differ a little, and the assertions still hold. The page is
-made from the executed notebooks by `make claims`, and a test compares it with them.
+The claims of the book about what could have come out otherwise: who says it, what was run here, over how many runs
+(with different seeds, where nothing else is said), and how far the results spread. A claim is in this list because a
+cell of its chapter asserts, each time it is executed, that every single run lies where the claim needs it to. The
+numbers are those that the chapter's data gave on the machine that executed it; on another machine they may differ a
+little, and the assertions still hold. The page is made from the executed notebooks by `make claims`, and a test
+compares it with them.
 """
 
 REFUTED = """## Often said, and not seen here
 
-Books and papers make these claims, some of them about larger models and other data. On the small models of this
-book the effect did not show up. That refutes nobody: it says what these models, data and seeds gave.
+These are said in books and papers, some of larger models and other data, or read into them, or expected. On the small
+models of this book the effect did not show up, or it was too small to matter. That refutes nobody: it says what these
+models, data and seeds gave.
 """
 
 TABLE = "| claim | said by | measured | runs | chapter |\n|---|---|---|---|---|\n"
@@ -42,7 +44,7 @@ def claims(path: Path) -> tuple[str, list[Claim]]:
 def row(title: str, name: str, found: Claim) -> str:
     measured = f"{found.of}: {found.span} ({found.ran})"
     cells = found.text, found.said_by, measured, str(found.runs), f"[{title.split()[0]}]({name})"
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
+    return "| " + " | ".join(readable(cell).replace("|", "\\|") for cell in cells[:-1]) + f" | {cells[-1]} |\n"
 
 
 def page() -> str:

@@ -1,6 +1,6 @@
 """The page of formulas is what the executed notebooks say, and it lists every labelled equation."""
 
-from collect_formulas import PAGE, chapters, formulas, page
+from collect_formulas import PAGE, chapters, formulas, page, readable
 from notebooks import STEMS, labels_of_equations
 
 
@@ -18,3 +18,8 @@ def test_every_labelled_equation_is_listed_with_a_check():
 
 def test_all_chapters_are_collected():
     assert sorted(path.stem for path in chapters()) == STEMS
+
+
+def test_numbers_are_written_as_a_page_has_them():
+    assert readable("at 100352 points, within 1e-08, or 1e+07 eps") == "at 100,352 points, within 10⁻⁸, or 10⁷ eps"
+    assert readable("-0.5 to 3 (784–128–10, x-2, 0.123456)") == "−0.5 to 3 (784–128–10, x-2, 0.123456)"

@@ -87,7 +87,7 @@ def test_an_entry_has_authors_title_year_and_place(key):
     entry = ENTRIES[key]
     fields = set(re.findall(r"^ *(\w+) *=", entry, flags=re.M))
     assert {"author", "title", "year"} <= fields
-    assert fields & {"journal", "booktitle", "publisher", "school", "howpublished", "note"}
+    assert fields & {"journal", "booktitle", "publisher", "school", "howpublished", "note", "eprint", "url"}
     assert re.match(r"[a-z]+?(\d{4})[a-z]*$", key)[1] == names(entry)[1]
 
 

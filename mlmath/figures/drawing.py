@@ -123,10 +123,13 @@ class Renderer(RendererSVG):
         return convert(path, transform, (0, 0, self.width, self.height) if clip else None, simplify, sketch)
 
     def _draw_text_as_text(self, gc, x, y, s, prop, angle, ismath, mtext=None) -> None:
-        draw = (
-            super()._draw_text_as_path if ismath else super()._draw_text_as_text
-        )  # fonts lack some of mathtext's letters
-        draw(gc, x, y, s, prop, angle, ismath, mtext)
+        if not ismath:
+            return super()._draw_text_as_text(gc, x, y, s, prop, angle, ismath, mtext)
+        align = {"left": "start", "right": "end"}.get(mtext.get_ha()) if mtext else None
+        self.writer.start("g", {"text-anchor": align} if align else {})  # from where it grows on a phone (book.css)
+        super()._draw_text_as_path(gc, x, y, s, prop, angle, ismath, mtext)  # fonts lack some of mathtext's letters
+        self.writer.end("g")
+        return None
 
     def _update_glyph_map_defs(self, glyphs: dict) -> None:
         self.canvas.glyphs |= glyphs

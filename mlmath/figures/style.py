@@ -22,6 +22,7 @@ STYLE = {
     "figure.facecolor": "none",
     "savefig.facecolor": "none",
     "figure.constrained_layout.use": True,
+    "figure.constrained_layout.wspace": 0.06,  # a phone's letters are larger
     "font.family": "sans-serif",
     "font.size": 10,
     "axes.titlesize": 11,
@@ -30,6 +31,7 @@ STYLE = {
     "ytick.labelsize": 9,
     "legend.fontsize": 9,
     "legend.frameon": False,
+    "legend.labelspacing": 0.7,
     "axes.facecolor": "none",
     "axes.prop_cycle": mpl.cycler(color=COLOURS),
     "axes.spines.top": False,
