@@ -125,11 +125,9 @@ class Renderer(RendererSVG):
     def _draw_text_as_text(self, gc, x, y, s, prop, angle, ismath, mtext=None) -> None:
         if not ismath:
             return super()._draw_text_as_text(gc, x, y, s, prop, angle, ismath, mtext)
-        align = {"left": "start", "right": "end"}.get(mtext.get_ha()) if mtext else None
-        self.writer.start("g", {"text-anchor": align} if align else {})  # from where it grows on a phone (book.css)
-        super()._draw_text_as_path(gc, x, y, s, prop, angle, ismath, mtext)  # fonts lack some of mathtext's letters
-        self.writer.end("g")
-        return None
+        if mtext and (anchor := {"left": "start", "right": "end"}.get(mtext.get_ha())):
+            self.writer.open[-1][1]["text-anchor"] = anchor  # from where the group grows on a phone (book.css)
+        return super()._draw_text_as_path(gc, x, y, s, prop, angle, ismath, mtext)  # fonts lack letters of mathtext's
 
     def _update_glyph_map_defs(self, glyphs: dict) -> None:
         self.canvas.glyphs |= glyphs
