@@ -21,14 +21,13 @@ HEAD = """# All formulas and their checks
 
 Every labelled equation of the book, with the checks that its chapter ran. An *identity* was proved by SymPy for all
 values of its symbols; where the formula is an inequality, a limit or a sum of any length, it is the step of the proof
-that is algebra, or a case, and the chapter says which. A *derivative* was compared with one found independently, by
-the complex step or by differences. *Agrees* means that two computations, one of them mostly `mlmath` or TensorFlow,
-gave the same numbers, within the bound that is named. To check an inequality, one side is cut off at the other
-(*capped*, or *raised*) before the two are compared: they are equal if it held everywhere. A *definition* needs no
-check, and says why it is one. The checks were
-shown to be able to fail: wrong signs, factors and indices were planted in each equation that is checked, and all were
-caught (`make planted`). The page is made from the executed notebooks by `make formulas`, and a test compares it with
-them.
+that is algebra, or a case, and the cell in the chapter shows which. A *derivative* was compared with one found
+independently, by the complex step or by differences. *Agrees* means that two computations, one of them mostly `mlmath`
+or TensorFlow, gave the same numbers, within the bound that is named. To check an inequality, one side is cut off at the
+other (*capped*, or *raised*) before the two are compared: they are equal if it held everywhere. A *definition* needs no
+check, and says why it is one. The checks were shown to be able to fail: wrong signs, factors and indices were planted
+in each equation that is checked, and all were caught (`make planted`). The page is made from the executed notebooks by
+`make formulas`, and a test compares it with them.
 """
 
 
