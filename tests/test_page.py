@@ -189,6 +189,36 @@ def test_axe_finds_nothing_serious(new_page, homes, path, view):  # noqa: F811
 
 
 @every_page
+def test_on_a_phone_no_heading_ends_in_an_empty_line(new_page, homes, path):  # noqa: F811
+    page = ready(new_page(**PHONE), homes["http"] + path)
+    alone = page.evaluate("""() => [...document.querySelectorAll(":is(h1, h2, h3) > a.headerlink")].filter(link => {
+        const words = document.createRange();
+        words.selectNodeContents(link.parentElement);
+        words.setEndBefore(link);
+        return link.getBoundingClientRect().bottom > words.getBoundingClientRect().bottom + 6;
+      }).map(link => link.parentElement.textContent)""")
+    assert alone == []
+
+
+def test_on_a_phone_a_formula_in_a_figure_grows_from_its_own_side(new_page, homes):  # noqa: F811
+    page = ready(new_page(**PHONE), f"{homes['http']}book/3_6_optimizers.html")
+    sides = page.evaluate("""() => [...document.querySelectorAll(".explore > svg g[text-anchor]")].map(group => [
+        group.getAttribute("text-anchor"),
+        parseFloat(getComputedStyle(group).transformOrigin) / group.getBBox().width])""")
+    assert {side for side, _ in sides} == {"start", "end"}
+    assert [place for _, place in sides] == pytest.approx([{"start": 0, "end": 1}[side] for side, _ in sides], abs=0.01)
+
+
+def test_the_rule_beside_a_checked_formula_has_no_gap(new_page, homes):  # noqa: F811
+    page = ready(new_page(**WIDE), f"{homes['http']}book/3_5_backpropagation.html")
+    gaps = page.evaluate("""() => [...document.querySelectorAll("div.math[id] + .checked + :is(p, .cell)")]
+      .filter(after => getComputedStyle(after, "::before").content === '""')
+      .map(after => after.getBoundingClientRect().top + parseFloat(getComputedStyle(after, "::before").top)
+        - after.previousElementSibling.previousElementSibling.getBoundingClientRect().bottom)""")
+    assert len(gaps) > 5 and max(gaps) <= 0
+
+
+@every_page
 def test_nothing_is_wider_than_a_phone_but_what_scrolls(new_page, homes, path):  # noqa: F811
     page = ready(new_page(**PHONE), homes["http"] + path)
     page.wait_for_timeout(300)
